@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Integration tests start real processes: two files at a time is what two cores carry without starving each other.
+    maxWorkers: 2,
+    reporters: ['default'],
+  },
+});
