@@ -1,0 +1,46 @@
+"""The link between a handler's context and the jobs of its batch: streaming and cancellation."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence, Tuple
+
+from sconce_worker.outbox import OpenJob, Outbox, Outcome, Output
+from sconce_worker.results import JobError, encode_result, response_head
+from ts.context import BatchLink
+from ts.handler_utils.cancellation import RequestCancelled
+
+#: The header by which TorchServe's clients tell a streamed answer.
+STREAM_HEADER = "ts_stream_next"
+
+
+class WorkerLink(BatchLink):
+    """The link of one batch; its requests are numbered like the rows that the handler got."""
+
+    def __init__(self, outbox: Outbox, jobs: Sequence[OpenJob], max_bytes: int, may_wait: bool, may_stop: bool) -> None:
+        self._outbox = outbox
+        self._jobs = jobs
+        self._max_bytes = max_bytes
+        #: Whether a slow client may hold up the calling thread.
+        self._may_wait = may_wait
+        #: Whether a handler may be stopped: one rank of several must not leave the others waiting.
+        self._may_stop = may_stop
+
+    def is_cancelled(self, idx: int) -> bool:
+        return self._jobs[idx].is_cancelled
+
+    def send_intermediate(self, ret: Any, req_id_map: Dict[int, str], message: str, code: int, context: Any) -> None:
+        parts: List[Tuple[OpenJob, Outcome]] = []
+        for idx in req_id_map:
+            parts.append((self._jobs[idx], self._outcome(ret, idx, message, code, context)))
+        self._outbox.stream(parts, self._may_wait)
+        if self._may_stop and all(job.is_cancelled for job in self._jobs):
+            raise RequestCancelled("nobody waits for the requests of this batch any more")
+
+    def _outcome(self, ret: Any, idx: int, message: str, code: int, context: Any) -> Outcome:
+        if code != 200:
+            return JobError("HANDLER_ERROR", message, code)
+        try:
+            body = encode_result(ret[idx], idx, self._max_bytes)
+            return Output(response_head(context.request_processor[idx], (STREAM_HEADER, "true")), body)
+        except JobError as error:
+            return error

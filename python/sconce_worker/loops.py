@@ -1,0 +1,78 @@
+"""How a loaded worker spends its life: one batch after the other, or many requests at a time on an event loop."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable, Optional
+
+from sconce_worker.frames import Frame, FrameReader
+from sconce_worker.messages import JobRequest, parse_predict
+from sconce_worker.outbox import OpenJob
+from sconce_worker.service import Service
+
+#: How many requests a handler with async functions is given at a time.
+ASYNC_CAPACITY = 64
+
+
+def serve_batches(reader: FrameReader, service: Service) -> None:
+    """Answers batch after batch on this thread until the data channel ends."""
+    frame = reader.read()
+    while frame is not None:
+        service.run(parse_predict(frame))
+        frame = reader.read()
+
+
+def serve_async(reader: FrameReader, service: Service) -> None:
+    """Answers requests concurrently on this thread's event loop until the data channel ends and all of them are answered."""
+    import asyncio
+
+    loop = service.loop
+    asyncio.set_event_loop(loop)
+    ended = loop.create_future()
+    tasks = set()
+
+    def begin(request: JobRequest) -> None:
+        def watch(job: OpenJob) -> None:
+            job.on_cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+            if job.is_cancelled:
+                task.cancel()
+
+        task = loop.create_task(service.run_async(request, watch))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    def take(frame: Frame) -> None:
+        for request in parse_predict(frame):
+            begin(request)
+
+    def end(error: Optional[Exception]) -> None:
+        if not ended.done():
+            if error is None:
+                ended.set_result(None)
+            else:
+                ended.set_exception(error)
+
+    def guarded(step: Callable[..., None], *args: Any) -> None:
+        try:
+            step(*args)
+        except Exception as error:
+            end(error)
+
+    def read() -> None:
+        error: Optional[Exception] = None
+        try:
+            frame = reader.read()
+            while frame is not None:
+                loop.call_soon_threadsafe(guarded, take, frame)
+                frame = reader.read()
+        except Exception as raised:
+            error = raised
+        loop.call_soon_threadsafe(end, error)
+
+    async def serve() -> None:
+        threading.Thread(target=read, name="sconce-data", daemon=True).start()
+        await ended
+        if tasks:
+            await asyncio.wait(list(tasks))
+
+    loop.run_until_complete(serve())

@@ -1,0 +1,70 @@
+"""From the `load` message to a `Service`: manifest, configuration, metrics, handler, context, initialisation, in this order."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import uuid
+from typing import Any
+
+from sconce_worker.handler_loader import load_entry_point
+from sconce_worker.load_failure import load_failure
+from sconce_worker.messages import Load
+from sconce_worker.model_files import read_manifest, read_model_config
+from sconce_worker.outbox import Outbox
+from sconce_worker.service import Service
+from ts.context import Context
+from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
+
+
+def load_service(load: Load, outbox: Outbox) -> Service:
+    """Loads the model. Raises LoadFailure, and nothing else, whatever the handler does."""
+    try:
+        _find_modules_in(load.model_dir)
+        manifest = read_manifest(load.model_dir)
+        metrics = MetricsCacheYamlImpl()
+        metrics.model_name = load.model_name
+        metrics.initialize_cache()
+        metrics.set_request_ids(str(uuid.uuid4()))
+        context = Context(
+            load.model_name,
+            load.model_dir,
+            manifest,
+            load.batch_size,
+            load.gpu_id,
+            load.server_version,
+            load.limit_max_image_pixels,
+            metrics,
+            read_model_config(load, manifest),
+        )
+        loop = _new_event_loop() if _is_async_wanted(context) else None
+        entry_point = load_entry_point(load.handler, load.envelope, load.model_dir)
+        entry_point.initialize(context)
+        if not inspect.iscoroutinefunction(entry_point.handle):
+            loop = None
+        return Service(load, context, entry_point.handle, outbox, loop)
+    except BaseException as error:
+        # BaseException: a handler that calls sys.exit while loading has failed to load, too.
+        raise load_failure("HANDLER_INITIALIZE_FAILED", error) from error
+
+
+def _is_async_wanted(context: Context) -> bool:
+    """Whether model-config.yaml asks for a handler with async functions to work on many requests at a time."""
+    config = context.model_yaml_config
+    return isinstance(config, dict) and config.get("asyncCommunication") is True
+
+
+def _new_event_loop() -> Any:
+    # Current before the handler's own code runs: it may create locks and queues that belong to the loop.
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop
+
+
+def _find_modules_in(model_dir: str) -> None:
+    known = {os.path.realpath(entry or os.curdir) for entry in sys.path}
+    if os.path.realpath(model_dir) not in known:
+        sys.path.insert(0, model_dir)

@@ -1,0 +1,254 @@
+"""Everything that leaves on the data channel: one lock, so frames never mix, and the credit of every open job.
+
+Handlers, the control thread and user threads all send through here. A job ends exactly once: what comes for it afterwards is
+dropped. What results look like is `results`' matter.
+"""
+
+from __future__ import annotations
+
+import collections
+import socket
+import threading
+from typing import Any, Deque, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+from sconce_worker.frames import Buffer, Header, encode_frame, send_buffers
+from sconce_worker.results import Body, Head, JobError
+
+#: How much of a job's stream is kept while it has no credit; with more, its handler waits.
+KEPT_BYTES = 1024 * 1024
+#: Metrics leave with the next frame; a handler that reports many in between does not pile them up.
+_METRICS_KEPT = 256
+#: Cancellations may overtake the batch they are meant for: the most recent ones are remembered.
+_EARLY_CANCELS_KEPT = 4096
+
+
+class Output(NamedTuple):
+    """A part of a job's answer."""
+
+    head: Head
+    body: Body
+
+
+Outcome = Union[Output, JobError]
+
+
+class OpenJob:
+    """A job that has not ended: its credit, what is kept for it, and whether somebody still waits for it."""
+
+    __slots__ = ("id", "credit", "kept", "kept_bytes", "is_cancelled", "is_ended", "on_cancel")
+
+    def __init__(self, job_id: Any, credit: int) -> None:
+        self.id = job_id
+        self.credit = credit
+        self.kept: Deque[Output] = collections.deque()
+        self.kept_bytes = 0
+        self.is_cancelled = False
+        self.is_ended = False
+        #: Called once, on the control thread, when the job is cancelled.
+        self.on_cancel: Any = None
+
+
+class Outbox:
+    """The sending half of the data channel."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._lock = threading.Lock()
+        #: Waited on by handlers whose stream has no credit.
+        self._changed = threading.Condition(self._lock)
+        self._jobs: Dict[Any, OpenJob] = {}
+        self._early_cancels: Dict[Any, None] = {}
+        self._metrics: List[Buffer] = []
+        self._credit_bytes = 0
+        self._is_answering = True
+
+    def configure(self, credit_bytes: int, is_answering: bool) -> None:
+        """What `load` said: the credit a job starts with, and whether this rank is the one that answers jobs."""
+        self._credit_bytes = credit_bytes
+        self._is_answering = is_answering
+
+    # --- the worker's own words -------------------------------------------------------------------------------------
+
+    def send(self, header: Header) -> None:
+        """One frame without parts (`ready`, or the `error` of a failed load), with the metrics reported so far."""
+        with self._lock:
+            self._send([*self._take_metrics(), *encode_frame(header)])
+
+    def report_metric(
+        self, name: str, unit: str, value: float, kind: str, dimensions: Sequence[Tuple[str, str]], request_ids: Sequence[str]
+    ) -> None:
+        """Adds a metric to what leaves with the next frame. Raises ValueError for a value that JSON cannot carry."""
+        frame = encode_frame(
+            {
+                "type": "metric",
+                "name": name,
+                "unit": unit,
+                "value": value,
+                "kind": kind,
+                "dimensions": dimensions,
+                "requestIds": request_ids,
+            }
+        )
+        with self._lock:
+            self._metrics.extend(frame)
+            if len(self._metrics) >= _METRICS_KEPT:
+                self._send(self._take_metrics())
+
+    def flush_metrics(self) -> None:
+        """Sends the metrics that no other frame took along."""
+        if self._metrics:
+            with self._lock:
+                self._send(self._take_metrics())
+
+    # --- jobs -------------------------------------------------------------------------------------------------------
+
+    def open(self, job_id: Any) -> OpenJob:
+        """Takes in a job that has arrived."""
+        job = OpenJob(job_id, self._credit_bytes)
+        with self._lock:
+            self._jobs[job_id] = job
+            if job_id in self._early_cancels:
+                del self._early_cancels[job_id]
+                job.is_cancelled = True
+        return job
+
+    def announce(self, jobs: Iterable[OpenJob]) -> None:
+        """Says that these jobs reach the handler now."""
+        if self._is_answering:
+            buffers = encode_frame({"type": "started", "jobs": [job.id for job in jobs]})
+            with self._lock:
+                self._send(buffers)
+
+    def stream(self, parts: Sequence[Tuple[OpenJob, Outcome]], may_wait: bool = True) -> None:
+        """Sends, or keeps, a part of each job's output that is not its last; an error ends its job.
+
+        Waits while a job has no credit and too much is kept for it, unless its batch runs on an event loop (`may_wait` false).
+        Parts of jobs that were cancelled or have ended are dropped.
+        """
+        if not self._is_answering:
+            return
+        with self._lock:
+            sendable: List[Tuple[OpenJob, Output, bool]] = []
+            failed: List[Tuple[OpenJob, JobError]] = []
+            for job, outcome in parts:
+                if job.is_ended or job.is_cancelled:
+                    continue
+                if isinstance(outcome, JobError):
+                    self._end(job)
+                    failed.append((job, outcome))
+                elif job.credit > 0:
+                    job.credit -= len(outcome.body.value)
+                    sendable.append((job, outcome, False))
+                else:
+                    # A copy: a handler may fill the same bytearray with its next part.
+                    job.kept.append(Output(outcome.head, Body(outcome.body.kind, bytes(outcome.body.value))))
+                    job.kept_bytes += len(outcome.body.value)
+            self._send([*self._take_metrics(), *_output_frames(sendable), *_error_frames(failed)])
+            while may_wait and any(job.kept_bytes > KEPT_BYTES and not job.is_cancelled for job, _ in parts):
+                self._changed.wait()
+
+    def finish(self, outcomes: Sequence[Tuple[OpenJob, Outcome]]) -> None:
+        """Ends jobs, each after what is still kept for it; those that have ended already are left alone."""
+        with self._lock:
+            outputs: List[Tuple[OpenJob, Output, bool]] = []
+            failed: List[Tuple[OpenJob, JobError]] = []
+            for job, outcome in outcomes:
+                if job.is_ended:
+                    continue
+                outputs.extend([(job, part, False) for part in job.kept])
+                self._end(job)
+                if isinstance(outcome, JobError):
+                    failed.append((job, outcome))
+                else:
+                    outputs.append((job, outcome, True))
+            metrics = self._take_metrics()
+            if self._is_answering:
+                self._send([*metrics, *_output_frames(outputs), *_error_frames(failed)])
+            else:
+                self._send(metrics)
+
+    # --- what the control thread hears ------------------------------------------------------------------------------
+
+    def cancel(self, job_ids: Iterable[Any]) -> None:
+        """Nobody waits for these jobs any more."""
+        callbacks = []
+        for job_id in job_ids:
+            job = self._jobs.get(job_id)
+            if job is not None:
+                # Before the lock: a handler that asks must not wait for a long send to end.
+                job.is_cancelled = True
+        with self._lock:
+            for job_id in job_ids:
+                job = self._jobs.get(job_id)
+                if job is None:
+                    self._remember_cancel(job_id)
+                    continue
+                job.is_cancelled = True
+                job.kept.clear()
+                job.kept_bytes = 0
+                if job.on_cancel is not None:
+                    callbacks.append(job.on_cancel)
+            self._changed.notify_all()
+        for callback in callbacks:
+            callback()
+
+    def grant(self, job_id: Any, count: int) -> None:
+        """The client of a job has taken `count` bytes more: what is kept for it moves on."""
+        with self._lock:
+            job = self._jobs.get(job_id)
+            if job is None:
+                return
+            job.credit += count
+            released: List[Tuple[OpenJob, Output, bool]] = []
+            while job.kept and job.credit > 0:
+                part = job.kept.popleft()
+                job.kept_bytes -= len(part.body.value)
+                job.credit -= len(part.body.value)
+                released.append((job, part, False))
+            self._send(_output_frames(released))
+            self._changed.notify_all()
+
+    # --- under the lock ---------------------------------------------------------------------------------------------
+
+    def _remember_cancel(self, job_id: Any) -> None:
+        # Most of these are for jobs that ended a moment ago; a batch on its way is among the latest.
+        self._early_cancels[job_id] = None
+        if len(self._early_cancels) > _EARLY_CANCELS_KEPT:
+            del self._early_cancels[next(iter(self._early_cancels))]
+
+    def _end(self, job: OpenJob) -> None:
+        job.is_ended = True
+        job.kept.clear()
+        job.kept_bytes = 0
+        self._jobs.pop(job.id, None)
+
+    def _take_metrics(self) -> List[Buffer]:
+        metrics, self._metrics = self._metrics, []
+        return metrics
+
+    def _send(self, buffers: Sequence[Buffer]) -> None:
+        if buffers:
+            send_buffers(self._sock, buffers)
+
+
+def _output_frames(outputs: Sequence[Tuple[OpenJob, Output, bool]]) -> List[Buffer]:
+    if not outputs:
+        return []
+    described = []
+    for job, (head, body), is_last in outputs:
+        described.append({"job": job.id, "last": is_last, "as": body.kind, **head})
+    return encode_frame({"type": "output", "outputs": described}, [output.body.value for _, output, _ in outputs])
+
+
+def _error_frames(failed: Sequence[Tuple[OpenJob, JobError]]) -> List[Buffer]:
+    """One frame for each distinct error: a batch that failed as a whole is told so once."""
+    ids: Dict[Tuple[str, str, Optional[int]], List[Any]] = {}
+    for job, error in failed:
+        ids.setdefault((error.code, error.message, error.status), []).append(job.id)
+    buffers: List[Buffer] = []
+    for (code, message, status), jobs in ids.items():
+        header: Header = {"type": "error", "code": code, "message": message, "jobs": jobs}
+        if status is not None:
+            header["status"] = status
+        buffers.extend(encode_frame(header))
+    return buffers

@@ -1,0 +1,146 @@
+"""What a handler returned, as bytes and as the head of an answer: the last place that knows Python values.
+
+A result that cannot be sent is the error of its own job (`JobError`), never of its batch mates.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from sconce_worker.frames import Buffer
+from sconce_worker.pretty_json import pretty_json
+
+# What an HTTP/1.1 header can carry: RFC 9110's token, and text without control characters.
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
+
+Head = Dict[str, Any]
+_PLAIN_HEAD: Head = {}
+
+
+class JobError(Exception):
+    """The end of one job without an answer: a code of the protocol, the words for the client, a status for HANDLER_ERROR."""
+
+    def __init__(self, code: str, message: str, status: Optional[int] = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+class Body(NamedTuple):
+    """The bytes of a result, and how it was encoded: `json`, `text` or `binary`."""
+
+    kind: str
+    value: Buffer
+
+
+def check_results(results: Any, expected: int) -> List[Any]:
+    """The list of results, one for each request. Raises JobError, which then holds for the whole batch."""
+    if isinstance(results, list) and len(results) == expected:
+        return results
+    requests = "1 result" if expected == 1 else "%d results, one for each request," % expected
+    if not isinstance(results, list):
+        hint = ""
+        if hasattr(results, "__await__") or hasattr(results, "__anext__"):
+            hint = " A handler with async functions needs asyncCommunication: true in model-config.yaml."
+        raise JobError(
+            "OUTPUT_NOT_A_LIST",
+            "The handler returned a %s where a list of %s was expected.%s" % (_type_name(results), requests, hint),
+        )
+    raise JobError(
+        "OUTPUT_WRONG_LENGTH",
+        "The handler returned a list of length %d where a list of %s was expected." % (len(results), requests),
+    )
+
+
+def encode_result(result: Any, index: int, max_bytes: int) -> Body:
+    """The bytes of one result. Raises JobError for what cannot be sent or is larger than `max_bytes` (0: no limit)."""
+    try:
+        body = _encode(result)
+    except (TypeError, ValueError, RecursionError) as error:
+        why = "it contains itself, or nests too deep" if isinstance(error, RecursionError) else str(error)
+        raise JobError(
+            "OUTPUT_NOT_SERIALISABLE",
+            "Result %d of the handler (type %s) cannot be sent: %s. Return str, bytes, a tensor, or what JSON can say."
+            % (index, _type_name(result), why),
+        ) from None
+    size = len(body.value)
+    if max_bytes and size > max_bytes:
+        raise JobError(
+            "RESPONSE_TOO_LARGE",
+            "The answer has %d bytes; max_response_size allows %d. Raise it, or let the handler answer with less."
+            % (size, max_bytes),
+        )
+    return body
+
+
+def response_head(processor: Any, extra: Optional[Tuple[str, str]] = None) -> Head:
+    """`status`, `reason` and `headers` as far as the handler set them on this request; `extra` replaces a header.
+
+    Raises JobError for a header or a status that HTTP cannot carry.
+    """
+    if processor is None:
+        headers: Dict[Any, Any] = {}
+        status, reason = 200, None
+    else:
+        headers = processor.get_response_headers() or {}
+        status, reason = processor.get_response_status_code(), processor.get_response_status_phrase()
+    if extra is None and not headers and status == 200 and not reason:
+        return _PLAIN_HEAD
+    head: Head = {}
+    if status != 200:
+        if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 999:
+            raise _invalid("the status %.80r: it must be an integer from 200 to 999" % (status,))
+        head["status"] = int(status)
+    if reason:
+        if not isinstance(reason, str) or not _HEADER_VALUE(reason):
+            raise _invalid("the reason phrase %.80r" % (reason,))
+        head["reason"] = reason
+    pairs = []
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER_NAME(name):
+            raise _invalid("a header named %.80r" % (name,))
+        if not isinstance(value, str):
+            raise _invalid("header %s to a %s: a header's value must be a str" % (name, _type_name(value)))
+        if not _HEADER_VALUE(value):
+            raise _invalid("header %s to a value with a line break or another character that HTTP cannot carry" % name)
+        if extra is None or name.lower() != extra[0]:
+            pairs.append([name, value])
+    if extra is not None:
+        pairs.append(list(extra))
+    if pairs:
+        head["headers"] = pairs
+    return head
+
+
+def _encode(result: Any) -> Body:
+    if isinstance(result, str):
+        return Body("text", result.encode("utf-8"))
+    if isinstance(result, (bytes, bytearray)):
+        return Body("binary", result)
+    # A handler that returns tensors has imported torch; nobody else pays for it.
+    torch = sys.modules.get("torch")
+    tensor_type = getattr(torch, "Tensor", None)
+    if isinstance(tensor_type, type) and isinstance(result, tensor_type):
+        return Body("binary", _save_tensor(torch, result))
+    return Body("json", pretty_json(result).encode("ascii"))
+
+
+def _save_tensor(torch: Any, tensor: Any) -> Buffer:
+    import io
+
+    file = io.BytesIO()
+    torch.save(tensor, file)
+    return file.getvalue()
+
+
+def _invalid(what: str) -> JobError:
+    return JobError("OUTPUT_HEADER_INVALID", "The handler set %s." % what)
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__)

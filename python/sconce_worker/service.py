@@ -1,0 +1,186 @@
+"""A loaded model that answers batches: from the server's jobs to the handler's call and back to outcomes.
+
+Owns the context and how exceptions of the handler become errors of its jobs. Reading frames is the loops' matter, sending the
+outbox's.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+
+from sconce_worker.batch_link import STREAM_HEADER, WorkerLink
+from sconce_worker.inputs import Row, decode_request
+from sconce_worker.messages import JobRequest, Load
+from sconce_worker.outbox import OpenJob, Outbox, Outcome, Output
+from sconce_worker.results import Body, JobError, check_results, encode_result, response_head
+from ts.context import Context, RequestProcessor
+from ts.metrics.metric_sink import emit_metric
+from ts.utils.util import PredictionException
+
+logger = logging.getLogger(__name__)
+
+#: How a job ends that nobody waits for.
+_NOTHING = Output({}, Body("binary", b""))
+
+
+class Batch(NamedTuple):
+    """The jobs that reach the handler together, and what it gets of each."""
+
+    jobs: List[OpenJob]
+    rows: List[Row]
+    processors: List[RequestProcessor]
+    request_ids: Dict[int, str]
+
+
+class Service:
+    """One model, ready to answer."""
+
+    def __init__(
+        self, load: Load, context: Context, handle: Callable[[Any, Any], Any], outbox: Outbox, loop: Any = None
+    ) -> None:
+        self.context = context
+        self.handle = handle
+        #: The event loop that the model was loaded on, when its handler works on many requests at a time.
+        self.loop = loop
+        self._outbox = outbox
+        self._is_decoding = load.decode_input
+        self._max_bytes = load.max_response_bytes
+        # Ranks of a group compute the same batch in step, so none of them may drop a job or stop on its own.
+        self._is_alone = load.world_size == 1
+        self._dimensions = [("ModelName", load.model_name), ("Level", "Model")]
+
+    def run(self, requests: Sequence[JobRequest]) -> None:
+        """Answers one batch. SystemExit and KeyboardInterrupt of the handler come out; its other exceptions do not."""
+        batch = self._accept(requests)
+        if batch is None:
+            return
+        self._bind(batch, self.context, may_wait=True)
+        self._outbox.announce(batch.jobs)
+        started_at = time.perf_counter()
+        try:
+            results = self.handle(batch.rows, self.context)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._fail(batch, error)
+        else:
+            self._succeed(batch, results, self.context, started_at)
+
+    async def run_async(self, request: JobRequest, on_open: Callable[[OpenJob], None]) -> None:
+        """Answers one job of a handler with async functions, with a context of its own. `on_open` gets the job as it starts."""
+        batch = self._accept([request])
+        if batch is None:
+            return
+        on_open(batch.jobs[0])
+        try:
+            context = copy.deepcopy(self.context)
+            self._bind(batch, context, may_wait=False)
+            self._outbox.announce(batch.jobs)
+            started_at = time.perf_counter()
+            results = await self.handle(batch.rows, context)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._fail(batch, error)
+        else:
+            self._succeed(batch, results, context, started_at)
+
+    def _accept(self, requests: Sequence[JobRequest]) -> Optional[Batch]:
+        """Opens the jobs and decodes them; ends at once those that nobody waits for or that cannot be read."""
+        batch = Batch([], [], [], {})
+        ended = []
+        for request in requests:
+            job = self._outbox.open(request.id)
+            if job.is_cancelled and self._is_alone:
+                ended.append((job, _NOTHING))
+                continue
+            try:
+                row, headers = decode_request(request, self._is_decoding)
+            except MemoryError:
+                ended.append((job, JobError("OUT_OF_RESOURCES", "Out of resources")))
+                continue
+            except OSError:
+                logger.exception("The body of request %s could not be read.", request.request_id)
+                ended.append((job, JobError("PREDICTION_FAILED", "Prediction failed")))
+                continue
+            batch.request_ids[len(batch.jobs)] = request.request_id
+            batch.jobs.append(job)
+            batch.rows.append(row)
+            batch.processors.append(RequestProcessor(headers))
+        if ended:
+            self._outbox.finish(ended)
+        return batch if batch.jobs else None
+
+    def _bind(self, batch: Batch, context: Context, may_wait: bool) -> None:
+        context.request_ids = batch.request_ids
+        context.request_processor = batch.processors
+        context._link = WorkerLink(self._outbox, batch.jobs, self._max_bytes, may_wait, self._is_alone)
+        if context.metrics is not None:
+            context.metrics.set_request_ids(batch.request_ids)
+
+    def _succeed(self, batch: Batch, results: Any, context: Context, started_at: float) -> None:
+        elapsed_ms = round((time.perf_counter() - started_at) * 1000, 2)
+        try:
+            checked = check_results(results, len(batch.jobs))
+        except JobError as error:
+            logger.error("%s Requests: %s", error.message, _listed(batch))
+            self._outbox.finish([(job, error) for job in batch.jobs])
+            return
+        ids = list(batch.request_ids.values())
+        emit_metric("PredictionTime", "Milliseconds", elapsed_ms, "gauge", self._dimensions, ids)
+        processors = context.request_processor
+        self._outbox.finish(
+            [(job, self._outcome(checked[i], i, processors, ids[i])) for i, job in enumerate(batch.jobs)]
+        )
+
+    def _outcome(self, result: Any, index: int, processors: Any, request_id: str) -> Outcome:
+        try:
+            processor = processors[index]
+            body = encode_result(result, index, self._max_bytes)
+            extra = None
+            if processor is not None and processor.get_response_header(STREAM_HEADER) == "true":
+                extra = (STREAM_HEADER, "false")
+            return Output(response_head(processor, extra), body)
+        except JobError as error:
+            logger.error("%s Request: %s", error.message, request_id)
+            return error
+        except MemoryError:
+            logger.exception("Request %s: no memory for the answer.", request_id)
+            return JobError("OUT_OF_RESOURCES", "Out of resources")
+        except Exception:
+            # A value or a header dictionary of the handler's own class may raise anything.
+            logger.exception("Request %s: its result could not be read.", request_id)
+            return JobError("PREDICTION_FAILED", "Prediction failed")
+
+    def _fail(self, batch: Batch, error: BaseException) -> None:
+        if self._is_alone and all(job.is_cancelled for job in batch.jobs):
+            logger.info("Stopped, because nobody waits any more: %s", _listed(batch))
+            self._outbox.finish([(job, _NOTHING) for job in batch.jobs])
+            return
+        logger.error("The handler failed. Requests: %s", _listed(batch), exc_info=error)
+        failure = _job_error(error)
+        self._outbox.finish([(job, failure) for job in batch.jobs])
+
+
+def _job_error(error: BaseException) -> JobError:
+    if isinstance(error, PredictionException):
+        status = error.error_code
+        is_status = isinstance(status, int) and not isinstance(status, bool)
+        return JobError("HANDLER_ERROR", str(error.message), int(status) if is_status else 500)
+    if isinstance(error, MemoryError) or "CUDA" in _text(error):
+        return JobError("OUT_OF_RESOURCES", "Out of resources")
+    return JobError("PREDICTION_FAILED", "Prediction failed")
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def _listed(batch: Batch) -> str:
+    return ", ".join(batch.request_ids.values())

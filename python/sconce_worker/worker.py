@@ -1,0 +1,73 @@
+"""The life of a worker: set up, load, say `ready`, serve, end. Its exit code is 0 after `stop`, 1 after a failure."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from sconce_worker.control import ControlThread
+from sconce_worker.frames import FrameError, FrameReader
+from sconce_worker.load_failure import LoadFailure
+from sconce_worker.loops import ASYNC_CAPACITY, serve_async, serve_batches
+from sconce_worker.messages import parse_load
+from sconce_worker.model_loading import load_service
+from sconce_worker.outbox import Outbox
+from sconce_worker.process import set_up_process
+from ts.metrics.metric_sink import set_metric_sink
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Runs the worker on this thread and returns its exit code."""
+    data, control = set_up_process()
+    outbox = Outbox(data)
+    set_metric_sink(outbox.report_metric)
+    control_thread = ControlThread(control, data, outbox)
+    control_thread.start()
+    try:
+        _live(FrameReader(data), outbox)
+        return 0
+    except FrameError as error:
+        if control_thread.is_stopping and error.reason == "truncated":
+            return 0
+        print("The data channel failed: %s" % error, file=sys.stderr, flush=True)
+        return 1
+    except ConnectionError:
+        # The server closed the channel while we wrote; the control thread is about to find out, too.
+        return 1
+
+
+def _live(reader: FrameReader, outbox: Outbox) -> None:
+    frame = reader.read()
+    if frame is None:
+        return
+    load = parse_load(frame)
+    outbox.configure(load.credit_bytes, is_answering=load.rank == 0)
+    try:
+        service = load_service(load, outbox)
+    except LoadFailure as failure:
+        logger.error("The model %s could not be loaded: %s\n%s", load.model_name, failure.message, failure.trace)
+        outbox.send(failure.header())
+        _leave(1)
+    is_async = service.loop is not None
+    version = ".".join(map(str, sys.version_info[:3]))
+    outbox.send(
+        {
+            "type": "ready",
+            "capacity": ASYNC_CAPACITY if is_async else load.batch_size,
+            "runtime": {"name": "python", "version": version},
+        }
+    )
+    if is_async:
+        serve_async(reader, service)
+    else:
+        serve_batches(reader, service)
+
+
+def _leave(status: int) -> None:
+    """Ends the process at once: threads that a half-loaded model has started must not keep it alive."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,35 @@
+"""Streaming parts of an answer, and importing a class by its dotted name."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any, Dict, Optional
+
+
+def send_intermediate_predict_response(
+    ret: Any, req_id_map: Dict[int, str], message: str, code: int, context: Any
+) -> None:
+    """Sends `ret[i]` as the next part of the answer of each request `i` in `req_id_map`; the handler's return value is the last part.
+
+    `req_id_map` may name only some of `context.request_ids`. A `code` other than 200 ends those requests with `message` as their error.
+    Waits when a client takes its stream too slowly. Raises RequestCancelled when nobody waits for any request of the batch.
+    On ranks other than 0 it does nothing.
+    """
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return
+    context._link.send_intermediate(ret, req_id_map, message, code, context)
+
+
+def import_class(class_name: str, module_prefix: Optional[str] = None) -> type:
+    """The class of a dotted name, optionally below `module_prefix`. Raises ImportError when there is none."""
+    module_name, _, name = class_name.rpartition(".")
+    if module_prefix is not None:
+        module_name = "%s.%s" % (module_prefix, module_name) if module_name else module_prefix
+    if not module_name:
+        raise ImportError("%s does not name a module and a class" % class_name)
+    module = importlib.import_module(module_name)
+    found = getattr(module, name, None)
+    if found is None:
+        raise ImportError("module %s does not define %s" % (module_name, name))
+    return found

@@ -1,0 +1,50 @@
+"""Where reported metrics go. The worker puts its own way in here; outside a worker they become log lines."""
+
+from __future__ import annotations
+
+import logging
+import math
+import socket
+import time
+from typing import Any, Callable, Optional, Sequence, Tuple
+
+logger = logging.getLogger(__name__)
+
+#: name, unit, value, kind, dimensions, request ids
+Sink = Callable[[str, str, float, str, Sequence[Tuple[str, str]], Sequence[str]], None]
+
+_sink: Optional[Sink] = None
+
+
+def set_metric_sink(sink: Optional[Sink]) -> None:
+    """Decides where metrics go from now on; None means the log."""
+    global _sink
+    _sink = sink
+
+
+def emit_metric(
+    name: str, unit: str, value: Any, kind: str, dimensions: Sequence[Tuple[str, str]], request_ids: Sequence[str]
+) -> None:
+    """Reports one value. What is no finite number is refused with a log line; a metric never fails a request."""
+    number = value if type(value) in (int, float) else _as_number(value)
+    if number is None or not math.isfinite(number):
+        logger.error("[METRICS]Failed to update metric with name:%s: its value %.80r is not a finite number.", name, value)
+    elif _sink is not None:
+        _sink(name, unit, number, kind, dimensions, request_ids)
+    else:
+        logger.info(_as_line(name, unit, number, kind, dimensions, request_ids))
+
+
+def _as_number(value: Any) -> Optional[float]:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _as_line(
+    name: str, unit: str, value: float, kind: str, dimensions: Sequence[Tuple[str, str]], request_ids: Sequence[str]
+) -> str:
+    listed = ",".join("%s:%s" % dimension for dimension in dimensions)
+    tail = ",".join([socket.gethostname(), str(int(time.time())), *request_ids])
+    return "[METRICS]%s.%s:%s|#%s|#type:%s|#hostname:%s" % (name, unit, value, listed, kind.upper(), tail)

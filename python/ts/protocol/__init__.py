@@ -1,0 +1,1 @@
+"""Names of the former wire that handlers still import."""

@@ -1,0 +1,46 @@
+"""The base of handlers whose input is an image."""
+
+from __future__ import annotations
+
+import base64
+import io
+from abc import ABC
+from typing import Any
+
+import torch
+from PIL import Image
+
+from ts.handler_utils.timer import timed
+from ts.torch_handler.base_handler import BaseHandler
+from ts.torch_handler.integrated_gradients import LazyIntegratedGradients
+
+
+class VisionHandler(BaseHandler, ABC):
+    """Images (bytes, base64 text or nested lists) to one tensor; `image_processing` of the subclass does the rest."""
+
+    def initialize(self, context: Any) -> None:
+        """Loads the model; lets very large images in when the server says so."""
+        super().initialize(context)
+        self.ig = LazyIntegratedGradients(self.model)
+        self.initialized = True
+        if not context.system_properties.get("limit_max_image_pixels", True):
+            Image.MAX_IMAGE_PIXELS = None
+
+    @timed
+    def preprocess(self, data: Any) -> Any:
+        """One tensor of all images, on the device."""
+        images = []
+        for row in data:
+            image = row.get("data") or row.get("body")
+            if isinstance(image, str):
+                image = base64.b64decode(image)
+            if isinstance(image, (bytes, bytearray)):
+                image = self.image_processing(Image.open(io.BytesIO(image)))
+            else:
+                image = torch.FloatTensor(image)
+            images.append(image)
+        return torch.stack(images).to(self.device)
+
+    def get_insights(self, tensor_data: Any, _: Any, target: Any = 0) -> Any:
+        """How much each pixel counted for `target`. Needs captum."""
+        return self.ig.attribute(tensor_data, target=target, n_steps=15).tolist()

@@ -1,0 +1,1 @@
+"""Helpers that handlers import by name; `util` is the module."""

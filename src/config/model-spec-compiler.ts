@@ -1,0 +1,206 @@
+// From what everybody said about a model to the one ModelSpec that the rest of the server trusts: names, runtime, devices, and the
+// settings that setting-precedence chose. It opens no archive and registers nothing.
+import { ServingError } from '../core/errors.ts';
+import { isModelName, isModelVersion, MODEL_NAME_RULE, MODEL_VERSION_RULE } from '../core/model-name.ts';
+import type { DeviceType, ModelSpec, RuntimeName } from '../core/model-spec.ts';
+import type { Dialect } from './dialect.ts';
+import { type ModelConfig, NO_MODEL_CONFIG, parseModelConfig } from './model-config.ts';
+import type { ConfiguredModel } from './models-setting.ts';
+import type { RegisterParameters } from './register-parameters.ts';
+import { findRuntime, RUNTIME_WORDS } from './runtime-name.ts';
+import type { ServerConfig } from './server-config.ts';
+import { archiveFirst, type RuntimeChoice, requestFirst } from './setting-precedence.ts';
+
+/** The fields of MANIFEST.json that matter here; undefined where the manifest says nothing. */
+export interface ManifestFields {
+  readonly modelName: string | undefined;
+  readonly modelVersion: string | undefined;
+  readonly handler: string | undefined;
+  readonly runtime: string | undefined;
+}
+
+/** The settings of the server that a model can inherit. */
+export type ServerDefaults = Pick<
+  ServerConfig,
+  'models' | 'defaultWorkersPerModel' | 'jobQueueSize' | 'defaultResponseTimeoutSec' | 'defaultStartupTimeoutSec'
+>;
+
+/** Everything that was said about one version. */
+export interface ModelSpecInputs {
+  readonly manifest: ManifestFields;
+  /** The text of `model-config.yaml`, undefined when the archive has none. */
+  readonly configText: string | undefined;
+  readonly request: RegisterParameters;
+  readonly server: ServerDefaults;
+  readonly dialect: Dialect;
+  /** What the machine has: GPUs that may be used, and CPUs. */
+  readonly machine: { readonly gpuCount: number; readonly cpuCount: number };
+  /** The unpacked archive: an absolute path. */
+  readonly modelDir: string;
+  readonly url: string;
+  readonly loadedAtStartup: boolean;
+}
+
+/** A spec, and one line each about what was said to no effect. */
+export interface CompiledModelSpec {
+  readonly spec: ModelSpec;
+  readonly notices: readonly string[];
+}
+
+const DEFAULT_VERSION = '1.0';
+const DEFAULT_MAX_RETRY_TIMEOUT_SEC = 300;
+
+/**
+ * Resolves every setting of a version that is about to be registered.
+ * @throws ServingError MANIFEST_INVALID when the archive is at fault; INVALID_RUNTIME or INVALID_PARAMETER when the request is
+ */
+export async function compileModelSpec(inputs: ModelSpecInputs): Promise<CompiledModelSpec> {
+  const { manifest, request, server, dialect, machine } = inputs;
+  const isStrict = dialect.parameters.policy === 'strict';
+  const name = modelName(inputs);
+  const version = modelVersion(manifest, name);
+  const { config, record, notices } =
+    inputs.configText === undefined
+      ? NO_MODEL_CONFIG
+      : await parseModelConfig(inputs.configText, isStrict ? 'refuse' : 'ignore');
+  const operator = server.models.get(name);
+
+  const choose = dialect.precedence === 'request-first' ? requestFirst : archiveFirst;
+  const chosen = choose({
+    request,
+    archive: config,
+    manifestRuntime: manifest.runtime,
+    operator: operator?.get(version) ?? NOTHING_CONFIGURED,
+    defaults: {
+      responseTimeoutSec: server.defaultResponseTimeoutSec,
+      startupTimeoutSec: server.defaultStartupTimeoutSec,
+      workers: defaultWorkers(inputs),
+    },
+    loadedAtStartup: inputs.loadedAtStartup,
+  });
+  const devices = resolveDevices(config, machine.gpuCount, isStrict);
+  const spec: ModelSpec = {
+    name,
+    version,
+    url: inputs.url,
+    runtime: resolveRuntime(chosen.runtime, dialect),
+    handler: request.handler ?? manifest.handler,
+    modelDir: inputs.modelDir,
+    modelConfig: record,
+    batchSize: chosen.batchSize,
+    maxBatchDelayMs: chosen.maxBatchDelayMs,
+    responseTimeoutSec: chosen.responseTimeoutSec,
+    startupTimeoutSec: chosen.startupTimeoutSec,
+    queueSize: config.jobQueueSize || server.jobQueueSize,
+    maxRetryTimeoutSec: config.maxRetryTimeoutSec ?? DEFAULT_MAX_RETRY_TIMEOUT_SEC,
+    clientTimeoutMs: config.clientTimeoutMs ?? 0,
+    deviceType: devices.deviceType,
+    deviceIds: devices.deviceIds,
+    initialMinWorkers: chosen.minWorkers,
+    initialMaxWorkers: chosen.maxWorkers,
+    loadedAtStartup: inputs.loadedAtStartup,
+  };
+  return { spec, notices: [...notices, ...devices.notices, ...missedEntry(operator, name, version)] };
+}
+
+const NOTHING_CONFIGURED: ConfiguredModel = {
+  minWorkers: undefined,
+  maxWorkers: undefined,
+  batchSize: undefined,
+  maxBatchDelayMs: undefined,
+  responseTimeoutSec: undefined,
+  startupTimeoutSec: undefined,
+  runtime: undefined,
+};
+
+/** The request's name, else the manifest's, else (for a model loaded at start only) one made from the archive's file name. */
+function modelName({ manifest, request, url, loadedAtStartup }: ModelSpecInputs): string {
+  if (request.modelName !== undefined && request.modelName !== '') {
+    if (isModelName(request.modelName)) return request.modelName;
+    throw new ServingError('INVALID_PARAMETER', `model_name: ${NAME_RULE}`, {
+      parameter: 'model_name',
+      value: request.modelName,
+    });
+  }
+  const name = manifest.modelName || (loadedAtStartup ? nameFromUrl(url) : '');
+  if (name === '') throw new ServingError('MANIFEST_INVALID', 'Model name is not defined.', { url });
+  if (isModelName(name)) return name;
+  throw new ServingError('MANIFEST_INVALID', `MANIFEST.json: model.modelName: ${NAME_RULE}`, { url, value: name });
+}
+
+const NAME_RULE = `expected ${MODEL_NAME_RULE}; register the model with such a model_name`;
+
+/** TorchServe's rule: without the ending of a .mar or .model file, and "_" for what is no letter, digit or "_". */
+function nameFromUrl(url: string): string {
+  const file = url
+    .replace(/[?#].*$/, '')
+    .replace(/\/+$/, '')
+    .replace(/^.*\//, '');
+  const stem = file.includes('.mar') || file.includes('.model') ? file.slice(0, file.lastIndexOf('.')) : file;
+  return stem.replace(/\W/g, '_');
+}
+
+function modelVersion(manifest: ManifestFields, model: string): string {
+  const version = manifest.modelVersion ?? DEFAULT_VERSION;
+  // In the management API `all` asks for every version.
+  if (isModelVersion(version) && version !== 'all') return version;
+  throw new ServingError(
+    'MANIFEST_INVALID',
+    `MANIFEST.json: model.modelVersion: expected ${MODEL_VERSION_RULE}, and not "all"; pack the archive again with such a version`,
+    { model, value: version },
+  );
+}
+
+function resolveRuntime(choice: RuntimeChoice, dialect: Dialect): RuntimeName {
+  if (choice === undefined) return 'python';
+  const { word, by } = choice;
+  const runtime = findRuntime(word, dialect.isRuntimeCaseSensitive);
+  if (runtime !== undefined) return runtime;
+  const details = { parameter: 'runtime', value: word };
+  if (by === 'manifest') {
+    throw new ServingError(
+      'MANIFEST_INVALID',
+      `Runtime is not defined or invalid: MANIFEST.json names ${JSON.stringify(word)}; this server has ${RUNTIME_WORDS}.`,
+      details,
+    );
+  }
+  throw new ServingError('INVALID_RUNTIME', `Invalid RuntimeType value: ${word}`, details);
+}
+
+/** A registration that asks for no workers gets what is configured, literally; a model loaded at start gets at least one. */
+function defaultWorkers({ server, machine, loadedAtStartup }: ModelSpecInputs): number {
+  if (server.defaultWorkersPerModel > 0 || !loadedAtStartup) return server.defaultWorkersPerModel;
+  return machine.gpuCount > 0 ? machine.gpuCount : machine.cpuCount;
+}
+
+interface Devices {
+  readonly deviceType: DeviceType;
+  readonly deviceIds: readonly number[] | undefined;
+  readonly notices: readonly string[];
+}
+
+/** An archive that asks for a GPU is served on the CPU of a machine that has none. */
+function resolveDevices({ deviceType, deviceIds }: ModelConfig, gpuCount: number, isStrict: boolean): Devices {
+  if (gpuCount === 0 || deviceType === 'cpu') {
+    const isMissed = deviceType === 'gpu' || (deviceType === undefined && deviceIds !== undefined);
+    const notices = isMissed
+      ? ['model-config.yaml: the model asks for a GPU; none is there, so it runs on the CPU']
+      : [];
+    return { deviceType: 'cpu', deviceIds: undefined, notices };
+  }
+  const absent = deviceIds?.find((id) => id >= gpuCount);
+  if (absent === undefined) return { deviceType: 'gpu', deviceIds, notices: [] };
+  const message = `model-config.yaml: deviceIds: there is no device ${absent}; this machine offers 0 to ${gpuCount - 1}`;
+  if (isStrict) throw new ServingError('MANIFEST_INVALID', message, { parameter: 'deviceIds', value: `${absent}` });
+  return { deviceType: 'gpu', deviceIds: undefined, notices: [`${message}; the list is ignored`] };
+}
+
+/** An entry for another version is the usual reason why `models` seems to do nothing. */
+function missedEntry(
+  versions: ReadonlyMap<string, ConfiguredModel> | undefined,
+  name: string,
+  version: string,
+): readonly string[] {
+  if (versions === undefined || versions.size === 0 || versions.has(version)) return [];
+  return [`models: "${name}" has settings for version ${[...versions.keys()].join(', ')}, but none for ${version}`];
+}

@@ -1,0 +1,17 @@
+// What a registration asks for, as the management API hands it over: typed, with units, undefined where the caller said nothing.
+
+/** The parameters of one registration. */
+export interface RegisterParameters {
+  /** The archive, to the letter as it was asked for. */
+  readonly url: string;
+  readonly modelName?: string | undefined;
+  readonly handler?: string | undefined;
+  readonly runtime?: string | undefined;
+  readonly batchSize?: number | undefined;
+  readonly maxBatchDelayMs?: number | undefined;
+  readonly initialWorkers?: number | undefined;
+  /** Whether the answer waits for the workers; it is no part of the model's settings. */
+  readonly synchronous?: boolean | undefined;
+  readonly responseTimeoutSec?: number | undefined;
+  readonly startupTimeoutSec?: number | undefined;
+}

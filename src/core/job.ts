@@ -1,0 +1,152 @@
+// One request on its way through a model version. A job knows no transport: what the handler answers is handed over part by part
+// to whoever awaits `next()`.
+//
+//   queued ──dispatch──▶ held ──started──▶ started ──last part / failure──▶ ended
+//     ▲                   │                                                   ▲
+//     └── worker died ────┘           expiry, cancellation, failure ──────────┘
+import { ServingError } from './errors.ts';
+
+/** What is asked of the handler. A batch holds jobs of one kind. */
+export type JobKind = 'predict' | 'explain' | 'describe';
+
+export type HeaderPair = readonly [name: string, value: string];
+
+/** One named value of a request, as the bytes that arrived. */
+export interface JobInput {
+  readonly name: string;
+  /** Media type without parameters, "" when unknown. */
+  readonly contentType: string;
+  readonly chunks: readonly Uint8Array[];
+  readonly sizeBytes: number;
+}
+
+/** What a caller hands in. */
+export interface JobRequest {
+  readonly requestId: string;
+  readonly kind: JobKind;
+  /** In the order and letter case of the client. */
+  readonly headers: readonly HeaderPair[];
+  readonly inputs: readonly JobInput[];
+  /** The version if the caller named one; error texts tell the two cases apart. */
+  readonly requestedVersion: string | undefined;
+}
+
+/** How the handler's result became bytes. */
+export type OutputEncoding = 'json' | 'text' | 'binary';
+
+/** One part of a job's answer; a plain answer is a stream of one. Status, reason and headers count in the first part only. */
+export interface OutputPart {
+  readonly chunks: readonly Uint8Array[];
+  readonly sizeBytes: number;
+  readonly isLast: boolean;
+  readonly encoding: OutputEncoding;
+  readonly status: number;
+  /** The handler's own reason phrase, "" for none. */
+  readonly reason: string;
+  readonly headers: readonly HeaderPair[];
+}
+
+export type JobState = 'queued' | 'held' | 'started' | 'ended';
+
+/** What a job knows of the worker that has it. */
+export interface JobHolder {
+  /** Tells the handler that nobody waits for the job any more. */
+  cancel(job: Job): void;
+  /** The reader of the job's stream has taken this many bytes. */
+  credit(job: Job, sizeBytes: number): void;
+}
+
+/** Who follows a job's fate: the scheduler that took it in. */
+export interface JobKeeper {
+  /** The reader lost interest; `error` is what the job is to end with. */
+  abandoned(job: Job, error: ServingError): void;
+  /** The reader has taken `sizeBytes` of a stream. */
+  taken(job: Job, sizeBytes: number): void;
+  ended(job: Job, error: ServingError | undefined): void;
+}
+
+interface Reader {
+  readonly resolve: (part: OutputPart) => void;
+  readonly reject: (error: ServingError) => void;
+}
+
+/** A request in the hands of the server, from its arrival to its last part. */
+export class Job {
+  readonly id: number;
+  readonly request: JobRequest;
+  readonly arrivedAt: number;
+  /** Monotonic moment after which nobody waits; Infinity for none. */
+  readonly deadlineAt: number;
+  state: JobState = 'queued';
+  /** The worker that holds it, from dispatch to its end. */
+  worker: JobHolder | undefined;
+
+  /** Neighbours in the queue: the queue's own. */
+  previous: Job | undefined;
+  following: Job | undefined;
+
+  readonly #keeper: JobKeeper;
+  readonly #parts: OutputPart[] = [];
+  #handedBytes = 0;
+  #failure: ServingError | undefined;
+  #reader: Reader | undefined;
+
+  constructor(id: number, request: JobRequest, arrivedAt: number, deadlineAt: number, keeper: JobKeeper) {
+    this.id = id;
+    this.request = request;
+    this.arrivedAt = arrivedAt;
+    this.deadlineAt = deadlineAt;
+    this.#keeper = keeper;
+  }
+
+  /**
+   * The next part of the answer; rejects with a ServingError when the job failed. One caller at a time, not after the last part. Asking for
+   * a part says that the one before has been passed on, which is what lets the worker send more.
+   */
+  next(): Promise<OutputPart> {
+    if (this.#handedBytes > 0 && this.state !== 'ended') this.#keeper.taken(this, this.#handedBytes);
+    this.#handedBytes = 0;
+    const part = this.#parts.shift();
+    if (part !== undefined) {
+      this.#handedBytes = part.sizeBytes;
+      return Promise.resolve(part);
+    }
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#reader = { resolve, reject };
+    });
+  }
+
+  /** The reader gives up: a queued job leaves the queue, a running handler is told. Nothing happens to a job that is over. */
+  abandon(error: ServingError = new ServingError('CANCELLED', 'The client closed the connection.')): void {
+    if (this.state !== 'ended') this.#keeper.abandoned(this, error);
+  }
+
+  /** Hands a part of the answer to the reader. Parts after the end are ignored: they are late, and never another job's. */
+  deliver(part: OutputPart): void {
+    if (this.state === 'ended') return;
+    const reader = this.#reader;
+    if (reader === undefined) {
+      this.#parts.push(part);
+    } else {
+      this.#reader = undefined;
+      this.#handedBytes = part.sizeBytes;
+      reader.resolve(part);
+    }
+    if (part.isLast) this.#end(undefined);
+  }
+
+  /** Ends the job with an error, behind the parts that were delivered before. */
+  fail(error: ServingError): void {
+    if (this.state === 'ended') return;
+    this.#failure = error;
+    this.#reader?.reject(error);
+    this.#reader = undefined;
+    this.#end(error);
+  }
+
+  #end(error: ServingError | undefined): void {
+    this.state = 'ended';
+    this.#keeper.ended(this, error);
+  }
+}

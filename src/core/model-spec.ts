@@ -1,0 +1,39 @@
+// What one registered version of a model is and how it is to be served: every setting resolved, no optionals that mean "default".
+// config/model-config.ts compiles it from the manifest, model-config.yaml, the request and the server's settings.
+
+/** What a worker runs. */
+export type RuntimeName = 'python' | 'node' | 'onnx';
+
+export type DeviceType = 'cpu' | 'gpu';
+
+/** Resolved settings of one model version. */
+export interface ModelSpec {
+  readonly name: string;
+  readonly version: string;
+  /** The `url` of the registration, to the letter. */
+  readonly url: string;
+  readonly runtime: RuntimeName;
+  /** `module`, `module.py` or `module:function`, or the name of a built-in handler; undefined leaves the choice to the runtime. */
+  readonly handler: string | undefined;
+  /** The unpacked archive: an absolute path. */
+  readonly modelDir: string;
+  /** `model-config.yaml` as parsed by YAML 1.1 rules, null when the archive has none. */
+  readonly modelConfig: Readonly<Record<string, unknown>> | null;
+  /** At least 1. */
+  readonly batchSize: number;
+  readonly maxBatchDelayMs: number;
+  readonly responseTimeoutSec: number;
+  readonly startupTimeoutSec: number;
+  /** How many jobs may wait. */
+  readonly queueSize: number;
+  /** How long failing restarts go on before `/ping` says Unhealthy in the torchserve dialect. */
+  readonly maxRetryTimeoutSec: number;
+  /** Milliseconds a request may take before it is answered with DEADLINE_EXCEEDED; 0 is no limit. */
+  readonly clientTimeoutMs: number;
+  readonly deviceType: DeviceType;
+  /** Devices that the author allows, undefined for all. */
+  readonly deviceIds: readonly number[] | undefined;
+  readonly initialMinWorkers: number;
+  readonly initialMaxWorkers: number;
+  readonly loadedAtStartup: boolean;
+}

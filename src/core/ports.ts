@@ -1,0 +1,88 @@
+// What the decisions in core/ need from the world, and what the world reports back: time, workers, observers. Implemented above.
+import type { HeaderPair, Job, JobHolder } from './job.ts';
+import type { WorkerDescription } from './worker-state.ts';
+
+/** Monotonic time. Decisions never ask a global clock, so tests can hand them one of their own. */
+export interface Clock {
+  /** Milliseconds since an arbitrary moment, never going back. */
+  now(): number;
+  /** Calls `callback` once, after at least `delayMs`; cancelling later than that does nothing. */
+  after(delayMs: number, callback: () => void): Timer;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+/** A worker (one process or a group of ranks) as the scheduler sees it: something with room that takes batches. */
+export interface BatchWorker extends JobHolder {
+  readonly id: string;
+  /** How many jobs it would take now; 0 while it is full. */
+  room(): number;
+  /** Whether it computes something now. */
+  isBusy(): boolean;
+  /** Takes the batch. Outputs and failures go straight to each job; unstarted jobs come back through the scheduler when it dies. */
+  run(batch: readonly Job[]): void;
+}
+
+/** Follows the jobs of one model version; the only place where serving is measured. */
+export interface ServingObserver {
+  queued(job: Job): void;
+  /** `waitedMs` counts from the job's arrival. */
+  dispatched(job: Job, waitedMs: number): void;
+  /** The job is over, with the code of its failure or none; `tookMs` counts from its arrival. */
+  finished(job: Job, failure: string | undefined, tookMs: number): void;
+}
+
+/** How many workers a version is to have, and how patient the change is. */
+export interface ScaleRequest {
+  readonly minWorkers: number;
+  readonly maxWorkers: number;
+  /** How many of the workers go on a GPU; undefined for as many as devices and model allow. */
+  readonly numberGpu: number | undefined;
+  /** How long work in hand and in the queue may go on before surplus workers are ended; Infinity for as long as it takes. */
+  readonly drainMs: number;
+  /** On a failed start: back to the former numbers, or keep the new ones and go on trying. */
+  readonly onFailure: 'restore' | 'keep';
+}
+
+/** The workers of one model version. */
+export interface WorkerPool {
+  readonly minWorkers: number;
+  readonly maxWorkers: number;
+  /** Resolves when all workers have been adjusted; fails with the reason of the first worker that did not start. */
+  scale(request: ScaleRequest): Promise<void>;
+  describe(): Promise<WorkerDescription[]>;
+  /** Workers that are ready, or in their first start. */
+  healthyWorkers(): number;
+  /** Workers that are ready now. */
+  readyWorkers(): number;
+  /** Whether workers that fail have been failing for longer than `maxRetryTimeoutSec`. */
+  isBeyondRetryWindow(): boolean;
+  /** Refuses new jobs, lets what is queued and in hand finish within `drainMs`, then ends every worker. */
+  stop(drainMs: number): Promise<void>;
+}
+
+/** Names a worker in the log. */
+export interface WorkerTag {
+  readonly model: string;
+  readonly version: string;
+  readonly worker: string;
+}
+
+/** Where workers' words and fates are written down. */
+export interface WorkerLog {
+  /** A line that the worker printed. */
+  line(tag: WorkerTag, stream: 'stdout' | 'stderr', text: string): void;
+  /** Something happened to the worker. */
+  event(tag: WorkerTag, level: 'info' | 'warn' | 'error', message: string, details?: object): void;
+}
+
+/** A value that a handler or a worker reported. */
+export interface ModelMetric {
+  readonly name: string;
+  readonly unit: string;
+  readonly value: number;
+  readonly kind: 'counter' | 'gauge' | 'histogram';
+  readonly dimensions: readonly HeaderPair[];
+}

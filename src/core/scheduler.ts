@@ -1,0 +1,197 @@
+// The heart of one model version: takes jobs in, keeps them in one bounded queue, and gives them to workers that have room. Everything a
+// job can meet before and beside its worker (refusal, expiry, cancellation, return after a death) happens here.
+import { planBatch } from './batching.ts';
+import { ServingError } from './errors.ts';
+import { Job, type JobKeeper, type JobRequest } from './job.ts';
+import { JobQueue } from './job-queue.ts';
+import type { BatchWorker, Clock, ServingObserver, Timer } from './ports.ts';
+
+export interface SchedulerOptions {
+  readonly model: string;
+  readonly batchSize: number;
+  readonly maxBatchDelayMs: number;
+  readonly queueSize: number;
+  readonly clock: Clock;
+  readonly observer: ServingObserver;
+}
+
+/** Why new jobs are turned away, worded for one request. */
+export type Refusal = (request: JobRequest) => ServingError;
+
+let lastJobId = 0;
+
+export class Scheduler implements JobKeeper {
+  readonly #options: SchedulerOptions;
+  readonly #queue: JobQueue;
+  readonly #workers = new Set<BatchWorker>();
+  readonly #deadlines = new Map<Job, Timer>();
+  #running = 0;
+  #refusal: Refusal | undefined;
+  #holdTimer: Timer | undefined;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.#queue = new JobQueue(options.queueSize);
+  }
+
+  /** Jobs that wait for a worker. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Jobs that a worker has. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** How many more jobs may wait. */
+  get remainingCapacity(): number {
+    return Math.max(0, this.#queue.capacity - this.#queue.length);
+  }
+
+  /** Takes a job in, or throws why not. `deadlineAt` is monotonic; Infinity for none. */
+  submit(request: JobRequest, deadlineAt: number): Job {
+    if (this.#refusal !== undefined) throw this.#refusal(request);
+    if (this.#queue.isFull) throw this.#queueFull(request);
+    lastJobId += 1;
+    const now = this.#options.clock.now();
+    const job = new Job(lastJobId, request, now, deadlineAt, this);
+    if (deadlineAt !== Infinity) this.#armDeadline(job, now);
+    this.#queue.push(job);
+    this.#options.observer.queued(job);
+    this.pump();
+    return job;
+  }
+
+  /** From now on every new job meets this refusal; what waits is kept. Undefined opens the door again. */
+  refuse(refusal: Refusal | undefined): void {
+    this.#refusal = refusal;
+  }
+
+  /** Ends every waiting job with an error. */
+  failWaiting(refusal: Refusal): void {
+    for (const job of this.#queue.take(this.#queue.length)) job.fail(refusal(job.request));
+  }
+
+  /** A worker is ready: it takes part from now on. */
+  addWorker(worker: BatchWorker): void {
+    this.#workers.add(worker);
+    this.pump();
+  }
+
+  /** No more batches for this worker. What it holds stays with it. */
+  removeWorker(worker: BatchWorker): void {
+    this.#workers.delete(worker);
+    this.pump();
+  }
+
+  /** Jobs that a dead worker held but never started go back to the head of the queue. */
+  takeBack(jobs: readonly Job[]): void {
+    const waiting = jobs.filter((job) => job.state === 'held');
+    for (const job of waiting) {
+      job.state = 'queued';
+      job.worker = undefined;
+    }
+    this.#running -= waiting.length;
+    this.#queue.unshift(waiting);
+    this.pump();
+  }
+
+  /** Resolves when nothing waits and nothing runs. */
+  idle(): Promise<void> {
+    if (this.#queue.length === 0 && this.#running === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Gives out what can be given out; called whenever a job arrives or a worker's room grows. */
+  pump(): void {
+    this.#holdTimer?.cancel();
+    this.#holdTimer = undefined;
+    const { batchSize, clock } = this.#options;
+    for (let head = this.#queue.head; head !== undefined; head = this.#queue.head) {
+      const worker = this.#workerWithRoom();
+      if (worker === undefined) return;
+      const run = this.#queue.run(Math.min(batchSize, worker.room()));
+      const situation = {
+        waiting: run.length,
+        isClosed: run.isClosed || run.length === worker.room(),
+        oldestArrivedAt: head.arrivedAt,
+        isAnotherWorkerBusy: this.#isAnotherBusy(worker),
+      };
+      const now = clock.now();
+      const plan = planBatch(situation, this.#options, now);
+      if (plan.action === 'wait') {
+        this.#holdTimer = clock.after(plan.untilAt - now, () => this.pump());
+        return;
+      }
+      this.#dispatch(worker, this.#queue.take(plan.size), now);
+    }
+  }
+
+  abandoned(job: Job, error: ServingError): void {
+    if (job.state === 'queued') this.#queue.remove(job);
+    else job.worker?.cancel(job);
+    job.fail(error);
+  }
+
+  taken(job: Job, sizeBytes: number): void {
+    job.worker?.credit(job, sizeBytes);
+  }
+
+  ended(job: Job, error: ServingError | undefined): void {
+    const timer = this.#deadlines.get(job);
+    if (timer !== undefined) {
+      timer.cancel();
+      this.#deadlines.delete(job);
+    }
+    if (job.worker !== undefined) this.#running -= 1;
+    this.#options.observer.finished(job, error?.code, this.#options.clock.now() - job.arrivedAt);
+    if (this.#queue.length === 0 && this.#running === 0) {
+      for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    }
+  }
+
+  #dispatch(worker: BatchWorker, batch: readonly Job[], now: number): void {
+    for (const job of batch) {
+      job.state = 'held';
+      job.worker = worker;
+      this.#options.observer.dispatched(job, now - job.arrivedAt);
+    }
+    this.#running += batch.length;
+    worker.run(batch);
+  }
+
+  #workerWithRoom(): BatchWorker | undefined {
+    for (const worker of this.#workers) if (worker.room() > 0) return worker;
+    return undefined;
+  }
+
+  #isAnotherBusy(worker: BatchWorker): boolean {
+    for (const other of this.#workers) if (other !== worker && other.isBusy()) return true;
+    return false;
+  }
+
+  #armDeadline(job: Job, now: number): void {
+    const expire = () => this.abandoned(job, deadlineExceeded(job, this.#options.model));
+    this.#deadlines.set(job, this.#options.clock.after(Math.max(0, job.deadlineAt - now), expire));
+  }
+
+  #queueFull(request: JobRequest): ServingError {
+    const { model, queueSize } = this.#options;
+    const message = `The queue of model ${model} is full: ${queueSize} requests wait already. Try again later, add workers, or raise job_queue_size.`;
+    return new ServingError('QUEUE_FULL', message, { ...namesOf(model, request), retryAfterSec: 1 });
+  }
+}
+
+/** The model, and the version where the caller named one, as error details. */
+export function namesOf(model: string, request: JobRequest): { model: string; version?: string } {
+  return request.requestedVersion === undefined ? { model } : { model, version: request.requestedVersion };
+}
+
+function deadlineExceeded(job: Job, model: string): ServingError {
+  const allowedMs = Math.round(job.deadlineAt - job.arrivedAt);
+  const where = job.state === 'queued' ? 'while it waited for a worker' : 'while the model computed it';
+  const message = `The request allowed ${allowedMs} ms, and they were over ${where}.`;
+  return new ServingError('DEADLINE_EXCEEDED', message, namesOf(model, job.request));
+}

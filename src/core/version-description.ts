@@ -1,0 +1,14 @@
+// A model version as a plain record: what describe knows, before any dialect has worded it.
+import type { ModelSpec } from './model-spec.ts';
+import type { WorkerDescription } from './worker-state.ts';
+
+export interface VersionDescription {
+  readonly spec: ModelSpec;
+  readonly isDefault: boolean;
+  readonly minWorkers: number;
+  readonly maxWorkers: number;
+  readonly workers: readonly WorkerDescription[];
+  /** Requests that wait, and how many more may. */
+  readonly waiting: number;
+  readonly remainingCapacity: number;
+}

@@ -1,0 +1,266 @@
+// One HTTP request and its answer. Answers are written straight to the socket's response, because names, order and letter case of headers
+// are part of the interface, and payload chunks must not be copied.
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Dialect } from '../config/dialect.ts';
+import { ServingError, toServingError } from '../core/errors.ts';
+import type { HeaderPair } from '../core/job.ts';
+import type { Log } from '../telemetry/logger.ts';
+import type { ServerMetrics } from '../telemetry/server-metrics.ts';
+import { errorDocument } from './http-errors.ts';
+import { prettyJson } from './pretty-json.ts';
+
+const CLIENT_REQUEST_ID = /^[\w.:@/+=-]{1,128}$/;
+
+/** How long a client may take to make room for the next part of a stream before its stream ends. */
+const READER_PATIENCE_MS = 30_000;
+
+/** How much of a refused body is still read, so that the client gets to see the answer. */
+const LINGER_MS = 2_000;
+
+/** What every exchange of a server shares. */
+export interface ExchangeContext {
+  readonly dialect: Dialect;
+  readonly maxRequestBytes: number;
+  readonly log: Log;
+  readonly metrics: ServerMetrics;
+  /** While true, connections end with their answers. */
+  isStopping(): boolean;
+}
+
+/** A body as the chunks that arrived. */
+export interface Body {
+  readonly chunks: readonly Buffer[];
+  readonly sizeBytes: number;
+}
+
+const NO_BODY: Body = { chunks: [], sizeBytes: 0 };
+
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly params: Readonly<Record<string, string | undefined>>;
+  readonly requestId: string;
+  readonly #response: ServerResponse;
+  readonly #context: ExchangeContext;
+
+  constructor(
+    context: ExchangeContext,
+    request: IncomingMessage,
+    response: ServerResponse,
+    params: Readonly<Record<string, string | undefined>>,
+  ) {
+    this.#context = context;
+    this.#response = response;
+    this.request = request;
+    this.params = params;
+    this.requestId = context.dialect.http.isClientRequestIdKept
+      ? (clientRequestId(request) ?? randomUUID())
+      : randomUUID();
+    response.sendDate = false;
+  }
+
+  /** The `Content-Type` as sent, "" when absent. */
+  get contentType(): string {
+    const { rawHeaders } = this.request;
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      if (rawHeaders[index]?.toLowerCase() === 'content-type') return rawHeaders[index + 1] ?? '';
+    }
+    return '';
+  }
+
+  /** The raw query string, without `?`. Throws MALFORMED_URL when its percent-encoding is broken. */
+  get query(): string {
+    const url = this.request.url ?? '';
+    const start = url.indexOf('?');
+    if (start < 0) return '';
+    const query = url.slice(start + 1);
+    if (/%(?![0-9A-Fa-f]{2})/.test(query))
+      throw new ServingError('MALFORMED_URL', 'The query string has a % that no two hex digits follow.');
+    return query;
+  }
+
+  /** A request header, undefined when absent. */
+  header(name: string): string | undefined {
+    const value = this.request.headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  }
+
+  /** Reads the body. Fails with BODY_TOO_LARGE before it has buffered more than is allowed. */
+  readBody(): Promise<Body> {
+    const { request } = this;
+    const limit = this.#context.maxRequestBytes;
+    const declared = request.headers['content-length'];
+    if (declared === undefined && request.headers['transfer-encoding'] === undefined) return Promise.resolve(NO_BODY);
+    if (Number(declared ?? 0) > limit) return Promise.reject(bodyTooLarge(limit));
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let sizeBytes = 0;
+      request.on('data', (chunk: Buffer) => {
+        sizeBytes += chunk.length;
+        if (sizeBytes <= limit) chunks.push(chunk);
+        else {
+          chunks.length = 0;
+          reject(bodyTooLarge(limit));
+        }
+      });
+      request.on('end', () => resolve({ chunks, sizeBytes }));
+      request.on('error', () => reject(clientGone()));
+      request.on('close', () => reject(clientGone()));
+    });
+  }
+
+  /** Calls back if the client goes away before its answer is complete. */
+  onClientGone(callback: () => void): void {
+    this.#response.once('close', () => {
+      if (!this.#response.writableFinished) callback();
+    });
+  }
+
+  /** Answers with a document, or with a list as the contract prints it. */
+  json(status: number, document: object, headers: readonly HeaderPair[] = []): void {
+    const reason = this.#context.dialect.http.reasonOf(status);
+    this.body(status, reason, [['content-type', 'application/json'], ...headers], [Buffer.from(prettyJson(document))]);
+  }
+
+  /** Answers with the one-key document of a successful operation. */
+  status(status: number, text: string): void {
+    this.json(status, { status: text });
+  }
+
+  /** Answers with bytes. Throws OUTPUT_HEADER_INVALID, before anything was sent, when a header cannot be sent. */
+  body(status: number, reason: string, headers: readonly HeaderPair[], chunks: readonly Uint8Array[]): void {
+    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    this.#head(status, reason, headers, ['content-length', String(sizeBytes)]);
+    const [only] = chunks;
+    if (chunks.length === 1 && only !== undefined) this.#response.end(only);
+    else {
+      for (const chunk of chunks) this.#response.write(chunk);
+      this.#response.end();
+    }
+  }
+
+  /** Begins an answer whose length is not known yet. */
+  beginStream(status: number, reason: string, headers: readonly HeaderPair[]): void {
+    this.#head(status, reason, headers, ['transfer-encoding', 'chunked']);
+  }
+
+  /** Sends a part of a stream; resolves when there is room for the next. A client that makes no room loses its stream. */
+  async write(chunks: readonly Uint8Array[]): Promise<void> {
+    let hasRoom = true;
+    for (const chunk of chunks) if (chunk.length > 0) hasRoom = this.#response.write(chunk);
+    if (!hasRoom && !this.#response.destroyed) await this.#drained();
+  }
+
+  endStream(): void {
+    this.#response.end();
+  }
+
+  /** Answers with the error document, or breaks the connection off when an answer has begun already. */
+  fail(thrown: unknown): void {
+    const error = toServingError(thrown);
+    if (error.code === 'INTERNAL')
+      this.#context.log.error(
+        { requestId: this.requestId, err: error.cause },
+        'request failed by a defect of the server',
+      );
+    if (this.#response.headersSent) {
+      this.#response.destroy();
+      return;
+    }
+    const { dialect } = this.#context;
+    const document = errorDocument(dialect, error);
+    const retryAfter: HeaderPair[] =
+      error.details.retryAfterSec === undefined ? [] : [['Retry-After', String(error.details.retryAfterSec)]];
+    if (error.code === 'BODY_TOO_LARGE') this.#refuseBody(document);
+    else this.json(document.code, document, retryAfter);
+  }
+
+  #head(status: number, reason: string, headers: readonly HeaderPair[], framing: readonly string[]): void {
+    const { dialect, metrics } = this.#context;
+    const flat: string[] = [];
+    for (const [name, value] of headers) flat.push(name, value);
+    flat.push(
+      'x-request-id',
+      this.requestId,
+      ...dialect.http.extraHeaders,
+      ...framing,
+      'connection',
+      this.#connection(status),
+    );
+    try {
+      this.#response.writeHead(status, reason, flat);
+    } catch (error) {
+      throw new ServingError(
+        'OUTPUT_HEADER_INVALID',
+        `The handler set a header or status that HTTP cannot carry: ${String(error)}`,
+        {},
+        error,
+      );
+    }
+    metrics.responded(status);
+  }
+
+  #connection(status: number): string {
+    const isEnding = this.#context.isStopping() || (status >= 400 && this.#context.dialect.http.isClosedOnError);
+    return isEnding || !this.#response.shouldKeepAlive ? 'close' : 'keep-alive';
+  }
+
+  /**
+   * Answers at once, and goes on reading for a moment: closing with unread bytes would reset the connection and take the answer away from
+   * a client that is still sending.
+   */
+  #refuseBody(document: object & { readonly code: number }): void {
+    const { dialect } = this.#context;
+    const text = dialect.http.isTooLargeBare ? '' : prettyJson(document);
+    const head = dialect.http.isTooLargeBare
+      ? []
+      : ['content-type', 'application/json', 'x-request-id', this.requestId];
+    const close = dialect.http.isTooLargeBare ? [] : ['connection', 'close'];
+    const headers = [...head, 'content-length', String(Buffer.byteLength(text)), ...close];
+    const response = this.#response;
+    response.shouldKeepAlive = false;
+    response.writeHead(document.code, dialect.http.reasonOf(document.code), headers);
+    response.write(text);
+    response.flushHeaders();
+    const end = () => {
+      clearTimeout(timer);
+      response.end();
+    };
+    const timer = setTimeout(end, LINGER_MS);
+    this.request.removeAllListeners('data');
+    this.request.on('end', end);
+    this.request.on('close', end);
+    this.request.resume();
+  }
+
+  #drained(): Promise<void> {
+    const response = this.#response;
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        response.off('drain', done);
+        response.off('close', done);
+        resolve();
+      };
+      const timer = setTimeout(() => response.destroy(), READER_PATIENCE_MS);
+      response.on('drain', done);
+      response.on('close', done);
+    });
+  }
+}
+
+function clientRequestId(request: IncomingMessage): string | undefined {
+  const id = request.headers['x-request-id'];
+  return typeof id === 'string' && CLIENT_REQUEST_ID.test(id) ? id : undefined;
+}
+
+function bodyTooLarge(limit: number): ServingError {
+  return new ServingError(
+    'BODY_TOO_LARGE',
+    `The request body is larger than ${limit} bytes; max_request_size sets this limit.`,
+  );
+}
+
+function clientGone(): ServingError {
+  return new ServingError('CANCELLED', 'The client closed the connection before its request was complete.');
+}

@@ -1,0 +1,30 @@
+// One operation of an API: where it lives, what it takes, what it answers, and who handles it. Routes and the API description are both made
+// from these records, so the description cannot say what the routes do not do.
+import type { Exchange } from './exchange.ts';
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
+
+export interface OperationParameter {
+  readonly name: string;
+  readonly in: 'query' | 'path';
+  readonly description: string;
+  readonly type: 'string' | 'integer' | 'boolean';
+  readonly isRequired?: boolean;
+  readonly default?: string | number | boolean;
+}
+
+export interface Operation {
+  readonly id: string;
+  /** The first method is the one that clients should use. */
+  readonly methods: readonly Method[];
+  /** With `:name` for a path parameter, `*` at the end for any further path. */
+  readonly path: string;
+  readonly summary: string;
+  readonly parameters?: readonly OperationParameter[];
+  /** Media types of the request body, absent for none. */
+  readonly bodyTypes?: readonly string[];
+  /** Status → meaning. */
+  readonly responses: Readonly<Record<number, string>>;
+  readonly isDeprecated?: boolean;
+  handle(exchange: Exchange): void | Promise<void>;
+}

@@ -1,0 +1,118 @@
+// The parameters of a management request, from its query string and its JSON body, read by the dialect's rules: refuse what cannot be read,
+// or take the default in its place.
+import type { Dialect } from '../config/dialect.ts';
+import { didYouMean } from '../core/did-you-mean.ts';
+import { ServingError } from '../core/errors.ts';
+import type { Body, Exchange } from './exchange.ts';
+import { parseParameterizedHeader } from './media-type.ts';
+
+type Policy = Dialect['parameters']['policy'];
+
+const WHOLE = /^[+-]?\d{1,10}$/;
+const MAX_WHOLE = 2_147_483_647;
+/** TorchServe reads no more than this many. */
+const MAX_PARAMETERS = 1024;
+
+/** Reads the body to its end and gives the parameters of query and body; unknown names are refused under the strict policy. */
+export async function readParameters(
+  exchange: Exchange,
+  dialect: Dialect,
+  known: readonly string[],
+): Promise<Parameters> {
+  const body = await exchange.readBody();
+  const isJson = parseParameterizedHeader(exchange.contentType).value === 'application/json' && body.sizeBytes > 0;
+  const isQueryRead = !isJson || dialect.parameters.isQueryReadWithBody;
+  const values = new Map<string, string>(isQueryRead ? queryValues(exchange.query) : []);
+  if (isJson) for (const [name, value] of bodyValues(body, dialect.parameters.policy)) values.set(name, value);
+  const parameters = new Parameters(values, dialect.parameters.policy);
+  parameters.checkNames(known);
+  return parameters;
+}
+
+export class Parameters {
+  readonly #values: ReadonlyMap<string, string>;
+  readonly #policy: Policy;
+
+  constructor(values: ReadonlyMap<string, string>, policy: Policy) {
+    this.#values = values;
+    this.#policy = policy;
+  }
+
+  /** A text; undefined when absent or empty. */
+  text(name: string): string | undefined {
+    const value = this.#values.get(name);
+    return value === '' ? undefined : value;
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  /** A whole number within bounds; undefined when absent, or when it cannot be used and the policy is lenient. */
+  whole(name: string, min: number, max = MAX_WHOLE): number | undefined {
+    const text = this.#values.get(name);
+    if (text === undefined) return undefined;
+    const value = WHOLE.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    if (this.#policy === 'lenient') return undefined;
+    const range = max === MAX_WHOLE ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw invalid(name, `a whole number ${range}`, text);
+  }
+
+  /** true or false; undefined when absent. Lenient: whatever is not `true` is false. */
+  flag(name: string): boolean | undefined {
+    const text = this.#values.get(name)?.toLowerCase();
+    if (text === undefined) return undefined;
+    if (text === 'true' || text === 'false' || this.#policy === 'lenient') return text === 'true';
+    throw invalid(name, 'true or false', text);
+  }
+
+  checkNames(known: readonly string[]): void {
+    if (this.#policy === 'lenient') return;
+    for (const name of this.#values.keys()) {
+      if (known.includes(name)) continue;
+      const hint = didYouMean(name, known) || `; known are: ${known.join(', ') || 'none'}`;
+      throw new ServingError('UNKNOWN_PARAMETER', `Unknown parameter "${name.slice(0, 80)}"${hint}`, {
+        parameter: name,
+      });
+    }
+  }
+}
+
+/** Name → value, the first of a name counts; `;` separates as well as `&`. */
+function queryValues(query: string): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(query.replaceAll(';', '&'))) {
+    if (!values.has(name) && values.size < MAX_PARAMETERS) values.set(name, value);
+  }
+  return values;
+}
+
+function bodyValues(body: Body, policy: Policy): Map<string, string> {
+  const text = Buffer.concat(body.chunks).toString('utf8');
+  const document = parseJson(policy === 'lenient' ? text.replaceAll("'", '"') : text);
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    throw new ServingError('INVALID_BODY', 'The JSON body of a management request must be an object.');
+  }
+  const values = new Map<string, string>();
+  for (const [name, value] of Object.entries(document)) {
+    if (value === null) continue;
+    if (typeof value === 'object') throw invalid(name, 'a text, a number or a boolean', JSON.stringify(value));
+    values.set(name, String(value));
+  }
+  return values;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ServingError('INVALID_BODY', `The JSON body cannot be read: ${why}`);
+  }
+}
+
+function invalid(name: string, expected: string, found: string): ServingError {
+  const message = `Parameter ${name}: expected ${expected}, found "${found.slice(0, 80)}"`;
+  return new ServingError('INVALID_PARAMETER', message, { parameter: name, value: found });
+}

@@ -1,0 +1,30 @@
+// From the body and query of a prediction to the handler's named inputs. Bytes are handed on as they came: what they mean is the
+// worker's business.
+import type { JobInput } from '../core/job.ts';
+import type { Body } from './exchange.ts';
+import { parseParameterizedHeader } from './media-type.ts';
+
+/** The inputs of a request: query values first where they count, then the form's fields, or the one input `body`. */
+export async function inputsOf(body: Body, contentType: string, query: string): Promise<JobInput[]> {
+  const fields = query === '' ? [] : formFields(query);
+  if (contentType === '') return [...fields, bodyInput(body, '')];
+  const { value, parameters } = parseParameterizedHeader(contentType);
+  if (value === 'multipart/form-data') {
+    const { parseMultipart } = await import('./multipart.ts');
+    return [...fields, ...(await parseMultipart(body.chunks, parameters.get('boundary')))];
+  }
+  if (value === 'application/x-www-form-urlencoded')
+    return [...fields, ...formFields(Buffer.concat(body.chunks).toString('utf8'))];
+  return [...fields, bodyInput(body, value)];
+}
+
+function bodyInput(body: Body, contentType: string): JobInput {
+  return { name: 'body', contentType, chunks: body.chunks, sizeBytes: body.sizeBytes };
+}
+
+function formFields(text: string): JobInput[] {
+  return [...new URLSearchParams(text)].map(([name, value]) => {
+    const bytes = Buffer.from(value);
+    return { name, contentType: '', chunks: [bytes], sizeBytes: bytes.length };
+  });
+}

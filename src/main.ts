@@ -1,0 +1,85 @@
+#!/usr/bin/env node
+// The command `sconce`: reads flags, starts the server in the foreground, and stops it on a signal.
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { ConfigError } from './config/config-error.ts';
+import { loadConfig } from './config/load-config.ts';
+import type { ServerLog } from './telemetry/logger.ts';
+
+const VERSION = readVersion();
+
+interface ServeFlags {
+  readonly tsConfig?: string;
+  readonly modelStore?: string;
+  readonly models?: string[];
+  readonly python?: string;
+  readonly apiDialect?: string;
+  readonly insecure?: boolean;
+}
+
+const program = new Command('sconce')
+  .description('A model server: TorchServe’s APIs, archives and handlers, maintained and faster')
+  .version(VERSION);
+
+program
+  .command('serve')
+  .description('Serve models in the foreground until Ctrl-C')
+  .option('--ts-config <file>', 'settings in TorchServe’s config.properties form')
+  .option('--model-store <folder>', 'where model archives lie')
+  .option('--models <models...>', 'models to load at start: [name=]archive, or all')
+  .option('--python <command>', 'interpreter for Python handlers')
+  .option('--api-dialect <dialect>', 'documented or torchserve')
+  .option('--insecure', 'allow a management address that other machines can reach')
+  .action(serve);
+
+await program.parseAsync();
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const { openLog } = await import('./telemetry/logger.ts');
+  const { startServer } = await import('./server.ts');
+  const serverLog = openLog();
+  try {
+    const config = await loadConfig({ flags, env: process.env, cwd: process.cwd() });
+    const server = await startServer(config, serverLog, VERSION);
+    serverLog.log.info(
+      { ...server.addresses, dialect: config.dialect.name, modelStore: config.modelStore },
+      'Model server started.',
+    );
+    stopOnSignal(server.stop, serverLog);
+  } catch (error) {
+    await serverLog.flush();
+    process.stderr.write(`sconce: ${startFailure(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** The first signal drains, a second one ends at once. */
+function stopOnSignal(stop: () => Promise<void>, serverLog: ServerLog): void {
+  let isStopping = false;
+  const onSignal = async (signal: NodeJS.Signals) => {
+    if (isStopping) process.exit(1);
+    isStopping = true;
+    serverLog.log.info({ signal }, 'stopping: finishing the requests at hand');
+    await stop();
+    serverLog.log.info('stopped');
+    await serverLog.flush();
+    process.exit(0);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+function startFailure(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const where = port === undefined ? address : `${address}:${port}`;
+  if (code === 'EADDRINUSE')
+    return `${where} is in use by another process; stop it, or choose another address (inference_address, management_address, metrics_address)`;
+  if (code === 'EACCES') return `${where} may not be opened by this user; choose a port above 1023, or another address`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,233 @@
+// Puts the server together, starts it, and stops it again: the stop is the start in reverse, one step a line.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ArchiveStore } from './archive/archive-store.ts';
+import type { ListenAddress } from './config/listen-address.ts';
+import type { ServerConfig } from './config/server-config.ts';
+import type { ModelSpec } from './core/model-spec.ts';
+import type { ModelVersion } from './core/model-version.ts';
+import type { Clock } from './core/ports.ts';
+import { Registry } from './core/registry.ts';
+import { Scheduler } from './core/scheduler.ts';
+import { describedOperations } from './http/description-routes.ts';
+import type { ExchangeContext } from './http/exchange.ts';
+import { pingOperation, probeOperations } from './http/health-routes.ts';
+import { HttpServer } from './http/http-server.ts';
+import { inferenceOperations } from './http/inference-routes.ts';
+import { managementOperations } from './http/management-routes.ts';
+import { metricsOperation } from './http/metrics-routes.ts';
+import type { Operation } from './http/operation.ts';
+import { HealthService } from './services/health-service.ts';
+import { InferenceService } from './services/inference-service.ts';
+import { ManagementService } from './services/management-service.ts';
+import { type ServerLog, workerLog } from './telemetry/logger.ts';
+import { ServerMetrics } from './telemetry/server-metrics.ts';
+import { Devices, detectGpus } from './workers/devices.ts';
+import { workerLauncher } from './workers/worker-launcher.ts';
+import { Pool } from './workers/worker-pool.ts';
+
+/** How long queued and running requests have when the server stops. */
+const SHUTDOWN_GRACE_MS = 30_000;
+/** Worker ids count up from here, as TorchServe's do. */
+const FIRST_WORKER_ID = 9000;
+
+/** A server that answers. */
+export interface RunningServer {
+  /** Where each API listens; inference and management may be the same. */
+  readonly addresses: { readonly inference: string; readonly management: string; readonly metrics: string };
+  /** Drains and ends everything that was started; resolves when all of it is over. */
+  stop(): Promise<void>;
+}
+
+const monotonicClock: Clock = {
+  now: () => performance.now(),
+  after: (delayMs, callback) => {
+    // A timer beyond what Node can count would fire at once.
+    const timer = setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+/** Starts a server. Fails, leaving nothing behind, when a listener cannot be opened. */
+export async function startServer(config: ServerConfig, serverLog: ServerLog, version: string): Promise<RunningServer> {
+  const { log } = serverLog;
+  const { dialect } = config;
+  for (const notice of config.notices) log.warn(notice);
+
+  const gpuIds = await detectGpus(config.numberOfGpu);
+  const workDir = await mkdtemp(join(tmpdir(), 'sconce-'));
+  const registry = new Registry();
+  const metrics = new ServerMetrics(serverLog.droppedLines);
+  const archives = new ArchiveStore({ modelStore: config.modelStore, workDir });
+  const inference = new InferenceService(registry, monotonicClock);
+  const health = new HealthService(registry, dialect.health);
+  const management = new ManagementService({
+    registry,
+    archives,
+    config,
+    machine: { gpuCount: gpuIds.length, cpuCount: availableParallelism() },
+    createVersion: versionFactory(config, serverLog, metrics, new Devices(gpuIds), version),
+    onUnregistered: (spec) => metrics.watchQueue(spec.name, spec.version, undefined),
+    log: (level, message, details) => log[level]({ ...details }, message),
+  });
+
+  let isStopping = false;
+  const context: ExchangeContext = {
+    dialect,
+    maxRequestBytes: config.maxRequestBytes,
+    log,
+    metrics,
+    isStopping: () => isStopping,
+  };
+  const listeners = createListeners({ config, context, management, inference, health, metrics, registry, version });
+  const stop = async () => {
+    isStopping = true;
+    health.stopping();
+    inference.close();
+    for (const listener of listeners.all) listener.stopListening();
+    await management.close(SHUTDOWN_GRACE_MS);
+    await Promise.all(listeners.all.map((listener) => listener.close()));
+    await rm(workDir, { recursive: true, force: true });
+  };
+
+  try {
+    await loadAtStart(config, archives, management, log);
+    const inferenceAddress = await listeners.inference.listen();
+    const managementAddress =
+      listeners.management === listeners.inference ? inferenceAddress : await listeners.management.listen();
+    const addresses = {
+      inference: inferenceAddress,
+      management: managementAddress,
+      metrics: await listeners.metrics.listen(),
+    };
+    health.started();
+    return { addresses, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Makes what belongs to one version: its queue and its pool, bound to the devices and ids of the whole server. */
+function versionFactory(
+  config: ServerConfig,
+  serverLog: ServerLog,
+  metrics: ServerMetrics,
+  devices: Devices,
+  serverVersion: string,
+) {
+  const log = workerLog(serverLog.log);
+  let nextWorkerId = FIRST_WORKER_ID;
+  const settings = {
+    python: config.python,
+    decodeInput: config.decodeInputRequest,
+    env: process.env,
+    maxResponseBytes: config.maxResponseBytes,
+    serverVersion,
+  };
+  return (spec: ModelSpec, releaseArchive: () => Promise<void>): ModelVersion => {
+    const scheduler = new Scheduler({
+      model: spec.name,
+      batchSize: spec.batchSize,
+      maxBatchDelayMs: spec.maxBatchDelayMs,
+      queueSize: spec.queueSize,
+      clock: monotonicClock,
+      observer: metrics.observerFor(spec.name, spec.version),
+    });
+    const onMetric = metrics.modelMetric.bind(metrics);
+    const launcher = workerLauncher({ spec, settings, clock: monotonicClock, log, onMetric });
+    const nextId = () => String(nextWorkerId++);
+    const pool = new Pool({ spec, scheduler, launcher, devices, clock: monotonicClock, log, nextWorkerId: nextId });
+    metrics.watchQueue(spec.name, spec.version, scheduler);
+    return { spec, scheduler, pool, releaseArchive };
+  };
+}
+
+interface ListenerParts {
+  readonly config: ServerConfig;
+  readonly context: ExchangeContext;
+  readonly management: ManagementService;
+  readonly inference: InferenceService;
+  readonly health: HealthService;
+  readonly metrics: ServerMetrics;
+  readonly registry: Registry;
+  readonly version: string;
+}
+
+function createListeners(parts: ListenerParts) {
+  const { config, context, health, metrics } = parts;
+  const isCombined = sameAddress(config.inferenceAddress, config.managementAddress);
+  const describe = (description: string, operations: readonly Operation[]) =>
+    describedOperations(operations, {
+      serverVersion: parts.version,
+      description,
+      checkModel: (name, label) => parts.registry.resolve(name, label),
+    });
+  const inferenceOnes = [
+    pingOperation(health),
+    ...inferenceOperations({ inference: parts.inference, dialect: config.dialect, isCombined }),
+  ];
+  const managementOnes = managementOperations({
+    management: parts.management,
+    dialect: config.dialect,
+    isModelApiEnabled: config.enableModelApi,
+  });
+  const probes = probeOperations(health);
+  const inference = new HttpServer({
+    address: config.inferenceAddress,
+    context,
+    isManagement: isCombined,
+    operations: isCombined
+      ? describe('Inference and Management API', [...inferenceOnes, ...managementOnes, ...probes])
+      : describe('Inference API', [...inferenceOnes, ...probes]),
+  });
+  const management = isCombined
+    ? inference
+    : new HttpServer({
+        address: config.managementAddress,
+        context,
+        isManagement: true,
+        operations: describe('Management API', [...managementOnes, ...probes]),
+      });
+  const metricsListener = new HttpServer({
+    address: config.metricsAddress,
+    context,
+    isManagement: false,
+    operations: describe('Metrics API', [metricsOperation(metrics)]),
+  });
+  return {
+    inference,
+    management,
+    metrics: metricsListener,
+    all: [...new Set([inference, management, metricsListener])],
+  };
+}
+
+/** Registers what load_models names. One that fails is logged and left out; the server starts without it. */
+async function loadAtStart(
+  config: ServerConfig,
+  archives: ArchiveStore,
+  management: ManagementService,
+  log: ServerLog['log'],
+): Promise<void> {
+  const wanted =
+    config.loadModels === 'all' ? (await archives.list()).map((url) => ({ name: undefined, url })) : config.loadModels;
+  for (const { name, url } of wanted) {
+    try {
+      await management.register({ url, modelName: name, synchronous: false }, true);
+    } catch (error) {
+      log.error(
+        { url, reason: error instanceof Error ? error.message : String(error) },
+        'a model of load_models could not be registered',
+      );
+    }
+  }
+}
+
+function sameAddress(one: ListenAddress, other: ListenAddress): boolean {
+  if (one.scheme === 'unix' || other.scheme === 'unix')
+    return one.scheme === other.scheme && 'path' in one && 'path' in other && one.path === other.path;
+  // Port 0 asks the system for a port of its own each time.
+  return one.port !== 0 && one.host === other.host && one.port === other.port;
+}

@@ -1,0 +1,209 @@
+// The operations of the Management API, without a transport: register, scale, unregister, set-default, describe, list.
+import type { Archive, ArchiveStore } from '../archive/archive-store.ts';
+import type { Dialect, ScaledModel } from '../config/dialect.ts';
+import type { ModelSpecInputs } from '../config/model-spec-compiler.ts';
+import type { RegisterParameters } from '../config/register-parameters.ts';
+import type { ServerConfig } from '../config/server-config.ts';
+import { ServingError } from '../core/errors.ts';
+import type { ModelSpec } from '../core/model-spec.ts';
+import type { ModelVersion } from '../core/model-version.ts';
+import type { Registry } from '../core/registry.ts';
+import type { VersionDescription } from '../core/version-description.ts';
+import { describeVersion } from './describe-version.ts';
+
+export interface ManagementOptions {
+  readonly registry: Registry;
+  readonly archives: ArchiveStore;
+  readonly config: ServerConfig;
+  readonly machine: ModelSpecInputs['machine'];
+  /** Makes queue, scheduler and pool for a version; starts nothing. Fails when no runtime can run it. */
+  createVersion(spec: ModelSpec, releaseArchive: () => Promise<void>): ModelVersion;
+  /** The version has gone, with all that belonged to it. */
+  onUnregistered(spec: ModelSpec): void;
+  log(level: 'info' | 'warn' | 'error', message: string, details?: object): void;
+}
+
+/** What became of a registration. */
+export interface Registration {
+  readonly outcome: 'registered' | 'starting' | 'started';
+  readonly model: ScaledModel;
+}
+
+/** What a scale request asks; undefined where the caller said nothing. */
+export interface ScaleParameters {
+  readonly minWorkers: number;
+  readonly maxWorkers: number;
+  readonly numberGpu: number | undefined;
+  readonly synchronous: boolean;
+  /** How long work in hand and in the queue may take before surplus workers are ended; Infinity for as long as it takes. */
+  readonly drainMs: number;
+}
+
+export interface Scaling {
+  readonly outcome: 'scaling' | 'scaled';
+  readonly model: ScaledModel;
+}
+
+export interface ModelPage {
+  readonly models: readonly { readonly name: string; readonly url: string }[];
+  /** Offset of the next page, undefined on the last one. */
+  readonly nextOffset: number | undefined;
+}
+
+export class ManagementService {
+  readonly #options: ManagementOptions;
+
+  constructor(options: ManagementOptions) {
+    this.#options = options;
+  }
+
+  /** Registers a version and starts the workers it asks for. Whatever fails, nothing of it stays behind. */
+  async register(parameters: RegisterParameters, loadedAtStartup = false): Promise<Registration> {
+    const version = await this.#add(parameters, loadedAtStartup);
+    const { name, version: label, initialMinWorkers: minWorkers, initialMaxWorkers: maxWorkers } = version.spec;
+    const model = { name, version: label, minWorkers, isVersionNamed: true };
+    this.#options.log('info', 'model registered', {
+      model: name,
+      version: label,
+      url: version.spec.url,
+      minWorkers,
+      maxWorkers,
+    });
+    if (maxWorkers === 0) return { outcome: 'registered', model };
+    const scaling = version.pool.scale({ minWorkers, maxWorkers, numberGpu: undefined, drainMs: 0, onFailure: 'keep' });
+    if (!(parameters.synchronous ?? this.#dialect.defaults.isRegistrationSynchronous)) {
+      this.#watch(scaling, version, 'workers of a new model did not start');
+      return { outcome: 'starting', model };
+    }
+    try {
+      await scaling;
+    } catch (error) {
+      this.#options.registry.discard(version);
+      await this.#end(version, 0);
+      throw withModel(error, name, label);
+    }
+    return { outcome: 'started', model };
+  }
+
+  /** Changes the number of workers. When synchronous, resolves after all workers have been adjusted. */
+  async scale(name: string, label: string | undefined, parameters: ScaleParameters): Promise<Scaling> {
+    const { minWorkers, maxWorkers, numberGpu, drainMs } = parameters;
+    const version = this.#options.registry.resolve(name, label);
+    const model = { name, version: version.spec.version, minWorkers, isVersionNamed: label !== undefined };
+    const onFailure = parameters.synchronous ? this.#dialect.onScaleFailure : 'keep';
+    const scaling = version.pool.scale({ minWorkers, maxWorkers, numberGpu, drainMs, onFailure });
+    if (!parameters.synchronous) {
+      this.#watch(scaling, version, 'scaling did not succeed');
+      return { outcome: 'scaling', model };
+    }
+    try {
+      await scaling;
+    } catch (error) {
+      throw withModel(error, name, label);
+    }
+    return { outcome: 'scaled', model };
+  }
+
+  /** Takes a version away. New requests miss it at once; those it has may take `drainMs`, then they fail. Resolves when all is gone. */
+  async unregister(name: string, label: string | undefined, drainMs: number | undefined): Promise<void> {
+    const version = this.#options.registry.remove(name, label);
+    await this.#end(version, drainMs ?? this.#options.config.unregisterModelTimeoutSec * 1000);
+    this.#options.log('info', 'model unregistered', { model: name, version: version.spec.version });
+  }
+
+  setDefault(name: string, label: string): void {
+    this.#options.registry.setDefault(name, label);
+    this.#options.log('info', 'default version changed', { model: name, version: label });
+  }
+
+  /** One version, or the default one. */
+  async describe(name: string, label: string | undefined): Promise<VersionDescription> {
+    return describeVersion(this.#options.registry, this.#options.registry.resolve(name, label));
+  }
+
+  async describeAll(name: string): Promise<VersionDescription[]> {
+    const versions = this.#options.registry.versionsOf(name);
+    return Promise.all(versions.map((version) => describeVersion(this.#options.registry, version)));
+  }
+
+  /** The default versions, sorted by name, from `offset` on. A page that ends exactly at the end names a next one, as clients expect. */
+  list(limit: number, offset: number): ModelPage {
+    const all = this.#options.registry.defaults();
+    const models = all.slice(offset, offset + limit).map(({ spec }) => ({ name: spec.name, url: spec.url }));
+    return { models, nextOffset: offset + limit <= all.length ? offset + limit : undefined };
+  }
+
+  /** Ends every version; what is queued and in hand may take `drainMs`. */
+  async close(drainMs: number): Promise<void> {
+    const { registry, archives } = this.#options;
+    const versions = registry.all();
+    await Promise.all(versions.map((version) => this.#end(version, drainMs)));
+    for (const version of versions) registry.discard(version);
+    await archives.close();
+  }
+
+  get #dialect(): Dialect {
+    return this.#options.config.dialect;
+  }
+
+  /** From a url to a version in the registry; nothing of it has started yet. */
+  async #add(parameters: RegisterParameters, loadedAtStartup: boolean): Promise<ModelVersion> {
+    const { registry, archives, createVersion } = this.#options;
+    const archive = await archives.open(parameters.url);
+    try {
+      const spec = await this.#compile(archive, parameters, loadedAtStartup);
+      registry.checkFree(spec.name, spec.version);
+      const version = createVersion(spec, () => archive.release());
+      registry.add(version);
+      return version;
+    } catch (error) {
+      await archive.release();
+      throw error;
+    }
+  }
+
+  async #compile(archive: Archive, request: RegisterParameters, loadedAtStartup: boolean): Promise<ModelSpec> {
+    const { config, machine, log } = this.#options;
+    const { compileModelSpec } = await import('../config/model-spec-compiler.ts');
+    const { configText, modelDir, url } = archive;
+    const { modelName, modelVersion, handler, runtime } = archive.manifest;
+    const manifest = { modelName, modelVersion, handler, runtime };
+    const inputs = {
+      manifest,
+      configText,
+      request,
+      server: config,
+      dialect: config.dialect,
+      machine,
+      modelDir,
+      url,
+      loadedAtStartup,
+    };
+    const { spec, notices } = await compileModelSpec(inputs);
+    for (const notice of notices) log('warn', notice, { model: spec.name, version: spec.version });
+    return spec;
+  }
+
+  async #end(version: ModelVersion, drainMs: number): Promise<void> {
+    await version.pool.stop(drainMs);
+    await version.releaseArchive();
+    this.#options.onUnregistered(version.spec);
+  }
+
+  /** Nobody waits for an asynchronous change; its failure belongs in the log. */
+  #watch(scaling: Promise<void>, { spec }: ModelVersion, message: string): void {
+    scaling.catch((error: unknown) => {
+      const isOvertaken =
+        error instanceof ServingError && (error.code === 'SCALE_SUPERSEDED' || error.code === 'MODEL_STOPPING');
+      if (!isOvertaken)
+        this.#options.log('error', message, { model: spec.name, version: spec.version, reason: String(error) });
+    });
+  }
+}
+
+/** The same error, naming the model, and the version where the caller named it. */
+function withModel(error: unknown, model: string, version: string | undefined): unknown {
+  if (!(error instanceof ServingError)) return error;
+  const details = { ...error.details, model, ...(version === undefined ? {} : { version }) };
+  return new ServingError(error.code, error.message, details, error);
+}

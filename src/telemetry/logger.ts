@@ -1,0 +1,53 @@
+// The server's log: JSON lines on stdout, written asynchronously. When the reader of the log is slower than the server, lines are dropped and
+// counted instead of slowing requests down.
+import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
+import type { WorkerLog } from '../core/ports.ts';
+
+/** What may wait to be written before lines are dropped. */
+const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
+
+export type Log = PinoLogger;
+
+export interface ServerLog {
+  readonly log: Log;
+  /** Lines that were dropped since the start. */
+  droppedLines(): number;
+  /** Resolves when all lines so far have been handed to the operating system. */
+  flush(): Promise<void>;
+}
+
+/** Opens the log on standard output. */
+export function openLog(): ServerLog {
+  let dropped = 0;
+  const destination = pino.destination({ dest: 1, sync: false, maxLength: MAX_BUFFERED_BYTES });
+  destination.on('drop', () => {
+    dropped += 1;
+  });
+  // A reader that went away (a closed pipe) must not end the server.
+  destination.on('error', () => {});
+  return {
+    log: createLog(destination),
+    droppedLines: () => dropped,
+    flush: () => new Promise((resolve) => destination.flush(() => resolve())),
+  };
+}
+
+/** A log that writes to any stream. */
+export function createLog(destination: DestinationStream): Log {
+  return pino(
+    {
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
+}
+
+/** Writes what workers print and what happens to them, tagged with model, version and worker. */
+export function workerLog(log: Log): WorkerLog {
+  return {
+    line: (tag, stream, text) => log[stream === 'stderr' ? 'warn' : 'info']({ ...tag, stream }, text),
+    event: (tag, level, message, details) => log[level]({ ...tag, ...details }, message),
+  };
+}

@@ -1,0 +1,91 @@
+// Starts the process of a worker and connects to it: everything that worker.ts needs to know of one attempt.
+import type { ModelSpec } from '../core/model-spec.ts';
+import type { Clock, ModelMetric, WorkerLog } from '../core/ports.ts';
+import type { WorkerExit } from '../core/worker-state.ts';
+import { type LoadMessage, PROTOCOL_VERSION } from '../protocol/messages.ts';
+import { launchFor, type RuntimeSettings } from './runtimes.ts';
+import { CREDIT_BYTES, WorkerClient } from './worker-client.ts';
+import { WorkerProcess } from './worker-process.ts';
+
+/** What a worker wants to hear from its process. */
+export interface WorkerHooks {
+  readonly id: string;
+  readonly gpuId: number | undefined;
+  onAnswer(): void;
+  onRoom(): void;
+  onBroken(why: string): void;
+}
+
+/** A worker's process from spawn to exit. */
+export interface StartedWorker {
+  readonly pid: number | undefined;
+  readonly client: WorkerClient;
+  readonly exited: Promise<WorkerExit>;
+  /** Resolves when the model is loaded; rejects with the ServingError that the worker reported. */
+  load(): Promise<unknown>;
+  /** Signals the process and all that it started. */
+  signal(name: 'SIGTERM' | 'SIGKILL'): void;
+  /** Lets go of the descriptors of a process that has exited. */
+  release(): void;
+}
+
+export type WorkerLauncher = (hooks: WorkerHooks) => StartedWorker;
+
+export interface LauncherOptions {
+  readonly spec: ModelSpec;
+  readonly settings: RuntimeSettings & { readonly maxResponseBytes: number; readonly serverVersion: string };
+  readonly clock: Clock;
+  readonly log: WorkerLog;
+  onMetric(metric: ModelMetric): void;
+}
+
+/** A launcher for workers of one model version. Fails at once when the runtime is not there. */
+export function workerLauncher(options: LauncherOptions): WorkerLauncher {
+  const { spec, settings, clock, log } = options;
+  const launch = launchFor(spec, settings);
+  return (hooks) => {
+    const tag = { model: spec.name, version: spec.version, worker: hooks.id };
+    const process = new WorkerProcess(launch, clock, (line, stream) => log.line(tag, stream, line));
+    const client = new WorkerClient([process], {
+      id: hooks.id,
+      model: spec.name,
+      responseTimeoutMs: spec.responseTimeoutSec * 1000,
+      maxResponseBytes: settings.maxResponseBytes,
+      clock,
+      onRoom: hooks.onRoom,
+      onAnswer: hooks.onAnswer,
+      onMetric: options.onMetric,
+      onBroken: hooks.onBroken,
+    });
+    return {
+      pid: process.pid,
+      client,
+      exited: process.exited,
+      load: () => client.load(loadMessage(options, hooks.gpuId)),
+      signal: (name) => process.signal(name),
+      release: () => process.release(),
+    };
+  };
+}
+
+function loadMessage({ spec, settings }: LauncherOptions, gpuId: number | undefined): LoadMessage {
+  return {
+    type: 'load',
+    protocol: PROTOCOL_VERSION,
+    modelName: spec.name,
+    modelVersion: spec.version,
+    modelDir: spec.modelDir,
+    handler: spec.handler ?? null,
+    batchSize: spec.batchSize,
+    gpuId: gpuId ?? null,
+    envelope: null,
+    limitMaxImagePixels: true,
+    decodeInput: settings.decodeInput,
+    modelConfig: spec.modelConfig,
+    maxResponseBytes: settings.maxResponseBytes,
+    creditBytes: CREDIT_BYTES,
+    serverVersion: settings.serverVersion,
+    rank: 0,
+    worldSize: 1,
+  };
+}

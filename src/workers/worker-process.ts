@@ -1,0 +1,89 @@
+// One operating-system process with its two channels, in a process group of its own. The truth about its death is its exit, not the end of
+// a socket: a forked child can keep one open.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Duplex, type Readable } from 'node:stream';
+import type { Clock } from '../core/ports.ts';
+import type { WorkerExit } from '../core/worker-state.ts';
+import { LineTap } from './line-tap.ts';
+
+/** How to start a process: what a runtime knows. */
+export interface Launch {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+}
+
+export type OutputStream = 'stdout' | 'stderr';
+
+export class WorkerProcess {
+  readonly pid: number | undefined;
+  /** Resolves once the process itself has ended, or could not be started. */
+  readonly exited: Promise<WorkerExit>;
+  readonly data: Duplex;
+  readonly control: Duplex;
+  readonly #child: ChildProcess;
+
+  constructor(launch: Launch, clock: Clock, onLine: (line: string, stream: OutputStream) => void) {
+    const child = spawn(launch.command, launch.args, {
+      cwd: launch.cwd,
+      env: launch.env,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    this.pid = child.pid;
+    const [, stdout, stderr, data, control] = child.stdio;
+    new LineTap(readable(stdout), clock, (line) => onLine(line, 'stdout'));
+    const errors = new LineTap(readable(stderr), clock, (line) => onLine(line, 'stderr'));
+    this.data = duplex(data);
+    this.control = duplex(control);
+    this.exited = new Promise((resolve) => {
+      child.once('error', (error) => {
+        if (child.pid === undefined)
+          resolve({ exitCode: 127, signal: null, stderrTail: [`${launch.command}: ${error.message}`] });
+      });
+      child.once('exit', (exitCode, signal) => {
+        // What the worker started must not outlive it.
+        this.signal('SIGKILL');
+        // Its last words are still in the pipe when it exits; they come with the next turns of the event loop.
+        const exit = () => resolve({ exitCode, signal, stderrTail: [...errors.tail] });
+        if (stderr === null || stderr === undefined || stderr.destroyed) exit();
+        else {
+          const patience = clock.after(LAST_WORDS_MS, exit);
+          stderr.once('close', () => {
+            patience.cancel();
+            exit();
+          });
+        }
+      });
+    });
+  }
+
+  /** Signals the whole process group. Nothing happens when it is gone. */
+  signal(name: 'SIGTERM' | 'SIGKILL'): void {
+    if (this.pid === undefined) return;
+    try {
+      process.kill(-this.pid, name);
+    } catch {
+      // ESRCH: the group has ended, which is what was wanted.
+    }
+  }
+
+  /** Lets go of every descriptor; for a process that has exited. */
+  release(): void {
+    for (const stream of this.#child.stdio) stream?.destroy();
+  }
+}
+
+/** How long a dead process's stderr is read on when a forked child keeps it open. */
+const LAST_WORDS_MS = 100;
+
+function readable(stream: unknown): Readable {
+  return stream as Readable;
+}
+
+function duplex(stream: unknown): Duplex {
+  if (stream instanceof Duplex) return stream;
+  throw new TypeError('a worker process was started without its channels');
+}

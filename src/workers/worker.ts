@@ -1,0 +1,247 @@
+// The life of one worker: start, load, serve, and after a death start again, for as long as it is wanted. `stop` lets it finish and `kill`
+// does not; they are two signals and never one flag.
+import { ServingError } from '../core/errors.ts';
+import type { Job } from '../core/job.ts';
+import type { BatchWorker, Clock } from '../core/ports.ts';
+import { RestartPolicy } from '../core/restart-policy.ts';
+import type { Scheduler } from '../core/scheduler.ts';
+import { describeExit, shellExitCode, type WorkerExit, type WorkerState } from '../core/worker-state.ts';
+import { Signal } from './signal.ts';
+import type { StartedWorker, WorkerLauncher } from './worker-launcher.ts';
+
+/** After a polite request to end, how long a process has before it is signalled, and then before it is killed. */
+const STOP_PATIENCE_MS = 5_000;
+const TERM_PATIENCE_MS = 2_000;
+
+export interface WorkerOptions {
+  readonly id: string;
+  readonly gpuId: number | undefined;
+  readonly scheduler: Scheduler;
+  readonly launcher: WorkerLauncher;
+  readonly clock: Clock;
+  readonly startupTimeoutMs: number;
+  /** State, last failure or readiness have changed. */
+  onChange(): void;
+  /** For the log: what happened to this worker, in words. */
+  onEvent(level: 'info' | 'warn' | 'error', message: string, details?: object): void;
+}
+
+export class Worker {
+  readonly id: string;
+  readonly gpuId: number | undefined;
+  readonly createdAt = new Date();
+  state: WorkerState = 'starting';
+  reason = '';
+  pid: number | undefined;
+  lastExit: WorkerExit | undefined;
+  nextRetryAt: Date | undefined;
+  /** Why the latest start failed; undefined after a good one, and while the first is under way. */
+  startFailure: ServingError | undefined;
+
+  readonly #options: WorkerOptions;
+  readonly #policy = new RestartPolicy();
+  readonly #stopping = new Signal();
+  readonly #killed = new Signal();
+  #drainMs = Infinity;
+  #client: BatchWorker | undefined;
+  #hasBeenReady = false;
+
+  constructor(options: WorkerOptions) {
+    this.id = options.id;
+    this.gpuId = options.gpuId;
+    this.#options = options;
+  }
+
+  /** The state for people: a ready worker that computes is busy. */
+  get visibleState(): WorkerState {
+    return this.state === 'ready' && this.#client?.isBusy() === true ? 'busy' : this.state;
+  }
+
+  /** Whether it takes work now. */
+  get isReady(): boolean {
+    return this.state === 'ready';
+  }
+
+  /** Whether its very first start is under way. */
+  get isInFirstStart(): boolean {
+    return this.isHopeful && !this.#hasBeenReady;
+  }
+
+  /** Whether it is on its way to be ready with nothing known to be wrong. */
+  get isHopeful(): boolean {
+    return this.startFailure === undefined && (this.state === 'starting' || this.state === 'loading');
+  }
+
+  /** Monotonic moment since which it has failed without an answer in between. */
+  get failingSince(): number | undefined {
+    return this.#policy.failingSince;
+  }
+
+  /** Lives until stopped; resolves when the last process is gone. */
+  async run(): Promise<void> {
+    while (!this.#stopping.isSet) {
+      const exit = await this.#liveOnce();
+      if (this.#stopping.isSet) break;
+      const decision = this.#policy.next(describeExit(exit), this.#options.clock.now());
+      this.#options.onEvent('error', `worker ended: ${decision.reason}`, { exit });
+      if (decision.delayMs === 0) continue;
+      this.nextRetryAt = new Date(Date.now() + decision.delayMs);
+      this.#enter('backoff', decision.reason);
+      await this.#stopping.within(decision.delayMs, this.#options.clock);
+      this.nextRetryAt = undefined;
+    }
+    this.#enter('stopped', '');
+  }
+
+  /** Takes no more work, lets its batch finish for at most `drainMs`, then ends. */
+  stop(drainMs: number): void {
+    this.#drainMs = drainMs;
+    this.#stopping.set();
+  }
+
+  /** Ends at once, whatever it does. */
+  kill(): void {
+    this.#killed.set();
+    this.#stopping.set();
+  }
+
+  /** One process from its start to its exit. */
+  async #liveOnce(): Promise<WorkerExit> {
+    this.#enter('starting', '');
+    const started = this.#launch();
+    if (started === undefined) return { exitCode: 127, signal: null, stderrTail: [] };
+    this.pid = started.pid;
+    this.#client = started.client;
+    this.#enter('loading', '');
+    const failure = await this.#load(started);
+    if (failure === undefined && !this.#stopping.isSet) await this.#serve(started);
+    else if (failure !== undefined && !this.#stopping.isSet) this.#failStart(failure);
+    const exit = await this.#end(started, failure);
+    this.pid = undefined;
+    this.lastExit = exit;
+    return exit;
+  }
+
+  /** Starts the process; undefined when the system refuses even that. */
+  #launch(): StartedWorker | undefined {
+    try {
+      const started = this.#options.launcher({
+        id: this.id,
+        gpuId: this.gpuId,
+        onAnswer: () => this.#policy.succeeded(),
+        onRoom: () => this.#options.scheduler.pump(),
+        onBroken: (why) => {
+          this.reason = why;
+          this.#options.onEvent('error', `worker is killed: ${why}`);
+          started.signal('SIGKILL');
+        },
+      });
+      return started;
+    } catch (error) {
+      const message = `The worker process could not be started: ${error instanceof Error ? error.message : String(error)}`;
+      this.#failStart(new ServingError('WORKER_CRASHED_AT_START', message, {}, error));
+      return undefined;
+    }
+  }
+
+  /** The reason why the worker did not get ready; undefined when it did, or when it is not wanted any more. */
+  async #load(started: StartedWorker): Promise<ServingError | undefined> {
+    const { clock, startupTimeoutMs } = this.#options;
+    const timeout = new Signal();
+    const timer = startupTimeoutMs === Infinity ? undefined : clock.after(startupTimeoutMs, () => timeout.set());
+    const outcome = started.load().then(
+      () => undefined,
+      (error: ServingError) => error,
+    );
+    try {
+      return await Promise.race([
+        outcome,
+        started.exited.then((exit) => Promise.race([outcome, this.#crashedAtStart(exit)])),
+        timeout.wait().then(() => startupTimeout(startupTimeoutMs)),
+        this.#stopping.wait().then(() => undefined),
+      ]);
+    } finally {
+      timer?.cancel();
+    }
+  }
+
+  /** Waits for a load error that the worker may have sent before it exited, and else tells the crash itself. */
+  async #crashedAtStart(exit: WorkerExit): Promise<ServingError> {
+    await new Signal().within(LAST_WORDS_MS, this.#options.clock);
+    const lastWords = exit.stderrTail.at(-1);
+    const message = `The worker process ended before it was ready (${describeExit(exit)})${lastWords === undefined ? '' : `: ${lastWords}`}`;
+    return new ServingError('WORKER_CRASHED_AT_START', message, {
+      exitCode: shellExitCode(exit),
+      trace: exit.stderrTail.join('\n'),
+    });
+  }
+
+  #failStart(failure: ServingError): void {
+    this.startFailure = failure;
+    this.#options.onEvent('error', `worker failed to start: ${failure.message}`, {
+      code: failure.code,
+      trace: failure.details.trace,
+    });
+    this.#options.onChange();
+  }
+
+  async #serve(started: StartedWorker): Promise<void> {
+    const { scheduler } = this.#options;
+    this.startFailure = undefined;
+    this.#hasBeenReady = true;
+    this.#enter('ready', '');
+    this.#options.onEvent('info', 'worker is ready', { pid: this.pid });
+    scheduler.addWorker(started.client);
+    await Promise.race([started.exited, this.#stopping.wait()]);
+    scheduler.removeWorker(started.client);
+    if (!this.#stopping.isSet) return;
+    this.#enter('draining', '');
+    await Promise.race([
+      started.exited,
+      started.client.idle(),
+      this.#killed.within(this.#drainMs, this.#options.clock),
+    ]);
+    started.client.giveUp(stoppedBeforeAnswer());
+  }
+
+  /** Sees the process out, gently where it deserves it, and settles what it held. */
+  async #end(started: StartedWorker, failure: ServingError | undefined): Promise<WorkerExit> {
+    const { clock } = this.#options;
+    const over = () => Promise.race([started.exited.then(() => true), this.#killed.wait().then(() => false)]);
+    const within = (patienceMs: number) =>
+      Promise.race([over(), new Signal().within(patienceMs, clock).then(() => false)]);
+    if (this.#stopping.isSet && !this.#killed.isSet && started.client.room() > 0) {
+      started.client.stop();
+      if (!(await within(STOP_PATIENCE_MS))) started.signal('SIGTERM');
+      await within(TERM_PATIENCE_MS);
+    } else if (failure !== undefined) {
+      await within(LAST_WORDS_MS);
+    }
+    if (failure !== undefined || this.#stopping.isSet) started.signal('SIGKILL');
+    const exit = await started.exited;
+    const unstarted: Job[] = await started.client.settle(exit);
+    this.#options.scheduler.takeBack(unstarted);
+    started.release();
+    return exit;
+  }
+
+  #enter(state: WorkerState, reason: string): void {
+    this.state = state;
+    this.reason = reason;
+    this.#options.onChange();
+  }
+}
+
+/** How long a failing process may take to send its reason and to exit by itself. */
+const LAST_WORDS_MS = 300;
+
+function stoppedBeforeAnswer(): ServingError {
+  const message = 'The worker was stopped before it had answered: its time to finish was over.';
+  return new ServingError('MODEL_STOPPING', message, { retryAfterSec: 1 });
+}
+
+function startupTimeout(startupTimeoutMs: number): ServingError {
+  const seconds = startupTimeoutMs / 1000;
+  const message = `The worker was not ready within the start-up timeout of ${seconds} s. Raise startup_timeout if the model needs longer to load.`;
+  return new ServingError('STARTUP_TIMEOUT', message);
+}

@@ -1,0 +1,267 @@
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Archive, ArchiveStore } from '../../../src/archive/archive-store.ts';
+import { DEFAULT_UNPACK_LIMITS } from '../../../src/archive/unpack-limits.ts';
+import type { ErrorCode } from '../../../src/core/errors.ts';
+import {
+  filesBelow,
+  forgeMar,
+  forgeTarGz,
+  makeFolder,
+  makeMar,
+  makeMarFromFolder,
+  makeTarGz,
+  manifestFile,
+} from '../../support/archive-forge.ts';
+
+let sandbox: string;
+let modelStore: string;
+let workDir: string;
+let store: ArchiveStore;
+
+beforeEach(async () => {
+  sandbox = await mkdtemp(join(tmpdir(), 'sconce-store-'));
+  modelStore = join(sandbox, 'store');
+  workDir = join(sandbox, 'work');
+  await mkdir(modelStore);
+  store = new ArchiveStore({ modelStore, workDir });
+});
+afterEach(async () => {
+  await store.close();
+  await rm(sandbox, { recursive: true, force: true });
+});
+
+const FILES = {
+  ...manifestFile({ modelName: 'noop', modelVersion: '2.0', handler: 'handler.py', configFile: 'model-config.yaml' }),
+  'handler.py': 'def handle(data, context): return data\n',
+  'model-config.yaml': 'batchSize: 4\n',
+};
+
+async function unpackedFolders(): Promise<string[]> {
+  return readdir(join(workDir, 'models')).catch(() => []);
+}
+
+async function expectError(url: string, code: ErrorCode, message: string | RegExp): Promise<void> {
+  await expect(store.open(url)).rejects.toMatchObject({
+    code,
+    message: typeof message === 'string' ? message : expect.stringMatching(message),
+    details: { url },
+  });
+  expect(await unpackedFolders()).toEqual([]);
+}
+
+function expectNoop(archive: Archive, url: string): void {
+  expect(archive).toMatchObject({
+    url,
+    manifest: { modelName: 'noop', modelVersion: '2.0', handler: 'handler.py', runtime: 'python' },
+    configText: 'batchSize: 4\n',
+  });
+}
+
+describe('opening an archive', () => {
+  it.each(['noop.mar', 'noop.model', 'noop', 'noop.tar.gz'])('unpacks a zip called %s', async (name) => {
+    await makeMar(join(modelStore, name), FILES);
+    const archive = await store.open(name);
+    expectNoop(archive, name);
+    expect(archive.modelDir).toMatch(/\/work\/models\/[0-9a-f]{32}$/);
+    expect(Object.keys(await filesBelow(archive.modelDir)).sort()).toEqual(Object.keys(FILES).sort());
+  });
+
+  it.each(['noop.tar.gz', 'noop.tgz', 'noop.model', 'noop.mar'])("unpacks a gzip'd tar called %s", async (name) => {
+    await makeTarGz(join(modelStore, name), FILES);
+    const archive = await store.open(name);
+    expectNoop(archive, name);
+    expect(Object.keys(await filesBelow(archive.modelDir)).sort()).toEqual(Object.keys(FILES).sort());
+  });
+
+  it('uses a folder in place, with or without a slash behind its name, and never removes it', async () => {
+    await makeFolder(join(modelStore, 'noop'), FILES);
+    for (const url of ['noop', 'noop/']) {
+      const archive = await store.open(url);
+      expectNoop(archive, url);
+      expect(archive.modelDir).toBe(join(modelStore, 'noop'));
+      await archive.release();
+    }
+    await store.close();
+    expect(Object.keys(await filesBelow(join(modelStore, 'noop')))).toHaveLength(3);
+    expect(await unpackedFolders()).toEqual([]);
+  });
+
+  it('uses the inner folder of a folder that holds nothing else', async () => {
+    await makeFolder(join(modelStore, 'outer', 'inner'), FILES);
+    expect((await store.open('outer')).modelDir).toBe(join(modelStore, 'outer', 'inner'));
+    await writeFile(join(modelStore, 'outer', 'readme.txt'), '');
+    const outer = await store.open('outer');
+    expect(outer.modelDir).toBe(join(modelStore, 'outer'));
+    expect(outer.manifest).toEqual({ modelVersion: '1.0' });
+  });
+
+  it('gives defaults to an archive without a manifest', async () => {
+    await makeMar(join(modelStore, 'bare.mar'), { 'handler.py': '' });
+    expect(await store.open('bare.mar')).toMatchObject({ manifest: { modelVersion: '1.0' }, configText: undefined });
+  });
+
+  it('gives every opening a folder of its own, which its release removes, once or twice', async () => {
+    await makeMar(join(modelStore, 'noop.mar'), FILES);
+    const [first, second] = await Promise.all([store.open('noop.mar'), store.open('noop.mar')]);
+    expect(first.modelDir).not.toBe(second.modelDir);
+    await Promise.all([first.release(), first.release()]);
+    await first.release();
+    expect(await unpackedFolders()).toEqual([second.modelDir.split('/').at(-1)]);
+  });
+
+  it('unpacks a .mar made from a folder to the same files', async () => {
+    await makeFolder(join(sandbox, 'source'), FILES);
+    await makeMarFromFolder(join(modelStore, 'noop.mar'), join(sandbox, 'source'));
+    const { modelDir } = await store.open('noop.mar');
+    expect(await filesBelow(modelDir)).toEqual(await filesBelow(join(sandbox, 'source')));
+  });
+
+  it('follows a link to another entry of the store', async () => {
+    await makeMar(join(modelStore, 'noop-2.0.mar'), FILES);
+    await symlink('noop-2.0.mar', join(modelStore, 'latest.mar'));
+    expectNoop(await store.open('latest.mar'), 'latest.mar');
+  });
+
+  it('finds the store through a link', async () => {
+    await makeMar(join(modelStore, 'noop.mar'), FILES);
+    await symlink(modelStore, join(sandbox, 'link'));
+    const linked = new ArchiveStore({ modelStore: join(sandbox, 'link'), workDir });
+    expectNoop(await linked.open('noop.mar'), 'noop.mar');
+    await linked.close();
+  });
+});
+
+describe('a url that cannot be opened', () => {
+  it('says first that there is no model store', async () => {
+    store = new ArchiveStore({ modelStore: undefined, workDir });
+    await expectError('', 'MODEL_STORE_MISSING', 'Model store has not been configured.');
+    await expectError('../x', 'MODEL_STORE_MISSING', 'Model store has not been configured.');
+    store = new ArchiveStore({ modelStore: join(sandbox, 'nowhere'), workDir });
+    await expectError('x.mar', 'MODEL_STORE_MISSING', /cannot be read/);
+  });
+
+  it('is empty', () => expectError('', 'ARCHIVE_NOT_FOUND', 'empty url'));
+
+  it.each(['..', '../x.mar', 'a/../b.mar', 'https://example.com/../x.mar', 'a..b.mar'])('contains "..": %s', (url) =>
+    expectError(url, 'ARCHIVE_PATH_FORBIDDEN', `Relative path is not allowed in url: ${url}`),
+  );
+
+  it.each(['http://example.com/x.mar', 'HTTPS://example.com/x.mar'])('is a web address: %s', (url) =>
+    expectError(
+      url,
+      'DOWNLOAD_FAILED',
+      new RegExp(`^Failed to download archive from: ${url}.*register it by its name`),
+    ),
+  );
+
+  it.each([
+    '/etc',
+    '/',
+    '.',
+    './noop.mar',
+    'sub/noop.mar',
+    'file:///etc/passwd',
+    'C:\\x.mar',
+    'sub\\x.mar',
+    'noop.mar\0',
+    'noop.mar//',
+  ])('is more than a name: %j', async (url) => {
+    await makeMar(join(modelStore, 'noop.mar'), FILES);
+    await makeFolder(join(modelStore, 'sub'), FILES);
+    await makeMar(join(modelStore, 'sub', 'noop.mar'), FILES);
+    await expectError(url, 'ARCHIVE_PATH_FORBIDDEN', /is not the name of a file or folder in the model store/);
+  });
+
+  it.each(['nowhere.mar', 'x'.repeat(300), '%2e%2e%2fx.mar', 'noop.mar/', 'loop', 'dangling'])(
+    'names nothing: %s',
+    async (url) => {
+      await makeMar(join(modelStore, 'noop.mar'), FILES);
+      await symlink('loop', join(modelStore, 'loop'));
+      await symlink('nothing', join(modelStore, 'dangling'));
+      await expectError(url, 'ARCHIVE_NOT_FOUND', `Model not found at: ${url}`);
+    },
+  );
+
+  it('is a link out of the store, also to a folder that only shares the beginning of its name', async () => {
+    await makeFolder(join(sandbox, 'store-evil'), FILES);
+    await symlink(join(sandbox, 'store-evil'), join(modelStore, 'folder'));
+    await symlink(sandbox, join(modelStore, 'above'));
+    await symlink('.', join(modelStore, 'itself'));
+    for (const url of ['folder', 'above', 'itself']) {
+      await expectError(url, 'ARCHIVE_PATH_FORBIDDEN', /link that leads out of the model store/);
+    }
+  });
+});
+
+describe('an archive that cannot be used', () => {
+  it('names itself and what is wrong, and leaves nothing behind', async () => {
+    await writeFile(join(modelStore, 'text.mar'), 'hello');
+    await expectError('text.mar', 'ARCHIVE_INVALID', /^Cannot load text\.mar: it is neither a zip nor/);
+    await forgeMar(join(modelStore, 'evil.mar'), [{ name: '../evil.py', content: 'evil' }]);
+    await expectError('evil.mar', 'ARCHIVE_INVALID', /^Cannot load evil\.mar: .*"\.\.\/evil\.py"/);
+    await forgeTarGz(join(modelStore, 'link.tgz'), [{ name: 'm/link', type: '2', linkName: '/etc/passwd' }]);
+    await expectError('link.tgz', 'ARCHIVE_INVALID', /symbolic link/);
+    expect((await readdir(sandbox)).sort()).toEqual(['store', 'work']);
+  });
+
+  it('is one whose manifest is wrong or names a configuration that is missing', async () => {
+    await makeMar(join(modelStore, 'broken.mar'), { 'MAR-INF/MANIFEST.json': '{' });
+    await expectError('broken.mar', 'MANIFEST_INVALID', /MANIFEST\.json: not valid JSON/);
+    await makeMar(join(modelStore, 'typed.mar'), manifestFile({ handler: 5 }));
+    await expectError('typed.mar', 'MANIFEST_INVALID', /model\.handler: expected a string, found a number/);
+    await makeMar(join(modelStore, 'missing.mar'), manifestFile({ configFile: 'absent.yaml' }));
+    await expectError('missing.mar', 'MANIFEST_INVALID', /model\.configFile: the archive has no file "absent\.yaml"/);
+    await makeMar(join(modelStore, 'large.mar'), {
+      ...manifestFile({ configFile: 'c.yaml' }),
+      'c.yaml': '#'.repeat(1_100_000),
+    });
+    await expectError('large.mar', 'MANIFEST_INVALID', /c\.yaml is larger than 1048576 bytes/);
+  });
+
+  it('is held to the limits that the store was given', async () => {
+    await makeMar(join(modelStore, 'noop.mar'), FILES);
+    store = new ArchiveStore({ modelStore, workDir, limits: { ...DEFAULT_UNPACK_LIMITS, maxUnpackedBytes: 100 } });
+    await expectError('noop.mar', 'ARCHIVE_INVALID', /more than 100 bytes/);
+  });
+});
+
+describe('listing the store', () => {
+  it('gives archives and folders by name, sorted, and nothing hidden, unknown or broken', async () => {
+    for (const name of ['b.mar', 'a.tar.gz', 'c.tgz', 'd.model', '.hidden.mar', 'notes.txt']) {
+      await writeFile(join(modelStore, name), '');
+    }
+    await makeFolder(join(modelStore, 'Folder'), {});
+    await makeFolder(join(modelStore, '.git'), {});
+    await symlink('b.mar', join(modelStore, 'e.mar'));
+    await symlink('nothing', join(modelStore, 'f.mar'));
+    expect(await store.list()).toEqual(['Folder', 'a.tar.gz', 'b.mar', 'c.tgz', 'd.model', 'e.mar']);
+  });
+
+  it('says when there is no store', async () => {
+    await expect(new ArchiveStore({ modelStore: undefined, workDir }).list()).rejects.toMatchObject({
+      code: 'MODEL_STORE_MISSING',
+    });
+  });
+});
+
+describe('closing the store', () => {
+  it('removes what it unpacked, once or twice, and opens nothing afterwards', async () => {
+    await makeMar(join(modelStore, 'noop.mar'), FILES);
+    await Promise.all([store.open('noop.mar'), store.open('noop.mar')]);
+    expect(await unpackedFolders()).toHaveLength(2);
+    await Promise.all([store.close(), store.close()]);
+    expect(await unpackedFolders()).toEqual([]);
+    await expectError('noop.mar', 'SERVER_STOPPING', /shutting down/);
+  });
+
+  it('ends an opening that is under way', async () => {
+    await makeMar(join(modelStore, 'large.mar'), { 'a.pt': Buffer.alloc(8 * 1024 * 1024, 'ab') });
+    const opening = expect(store.open('large.mar')).rejects.toMatchObject({ code: 'SERVER_STOPPING' });
+    await store.close();
+    await opening;
+    expect(await unpackedFolders()).toEqual([]);
+  });
+});

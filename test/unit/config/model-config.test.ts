@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { NO_MODEL_CONFIG, parseModelConfig } from '../../../src/config/model-config.ts';
+
+describe('model-config.yaml', () => {
+  it('is read with units, and kept whole for the handler', async () => {
+    const parsed = await parseModelConfig(
+      [
+        'minWorkers: 1',
+        'maxWorkers: 4',
+        'batchSize: 8',
+        'maxBatchDelay: 0',
+        'responseTimeout: 30',
+        'startupTimeout: 60',
+        'deviceType: GPU',
+        'deviceIds: [0, 2]',
+        'maxRetryTimeoutInSec: 10',
+        'clientTimeoutInMills: 500',
+        'jobQueueSize: 20',
+        'handler: {mine: [1, 2]}',
+      ].join('\n'),
+      'refuse',
+    );
+    expect(parsed.config).toEqual({
+      minWorkers: 1,
+      maxWorkers: 4,
+      batchSize: 8,
+      maxBatchDelayMs: 0,
+      responseTimeoutSec: 30,
+      startupTimeoutSec: 60,
+      deviceType: 'gpu',
+      deviceIds: [0, 2],
+      maxRetryTimeoutSec: 10,
+      clientTimeoutMs: 500,
+      jobQueueSize: 20,
+    });
+    expect(parsed.record).toMatchObject({ batchSize: 8, handler: { mine: [1, 2] } });
+    expect(parsed.notices).toEqual([]);
+  });
+
+  it.each(['', '# nothing yet', '{}'])('says nothing when it is %j', async (text) => {
+    expect((await parseModelConfig(text, 'refuse')).config).toEqual(NO_MODEL_CONFIG.config);
+  });
+
+  const wrong: [string, string][] = [
+    ['batchSize: four', 'batchSize: expected a whole number of at least 1, found "four"'],
+    ['batchSize: "4"', 'batchSize: expected a whole number of at least 1, found "4"'],
+    ['batchSize: 1.5', 'batchSize: expected a whole number of at least 1, found 1.5'],
+    ['batchSize:', 'batchSize: expected a whole number of at least 1, found nothing'],
+    ['batchSize: yes', 'batchSize: expected a whole number of at least 1, found true'],
+    ['batchSize: [1]', 'batchSize: expected a whole number of at least 1, found [1]'],
+    ['batchSize: .nan', 'batchSize: expected a whole number of at least 1, found "NaN"'],
+    ['maxBatchDelay: -1', 'maxBatchDelay: expected a whole number of at least 0, found -1'],
+    ['responseTimeout: 0', 'responseTimeout: expected a whole number of at least 1, found 0'],
+    ['responseTimeout: 9999999', 'responseTimeout: expected a whole number of at most 2147483, found 9999999'],
+    ['deviceType: tpu', 'deviceType: expected cpu or gpu, found "tpu"'],
+    ['deviceIds: 0', 'deviceIds: expected a list of whole numbers of at least 0, found 0'],
+    ['deviceIds: [0, -1]', 'deviceIds: expected a list of whole numbers of at least 0, found [0,-1]'],
+    ['minWorkers: 3\nmaxWorkers: 2', 'maxWorkers: expected at least minWorkers, which is 3, found 2'],
+  ];
+
+  it.each(wrong)('is refused when strict: %j', async (text, problem) => {
+    await expect(parseModelConfig(text, 'refuse')).rejects.toMatchObject({
+      code: 'MANIFEST_INVALID',
+      message: `model-config.yaml: ${problem}`,
+      details: { parameter: problem.slice(0, problem.indexOf(':')) },
+    });
+  });
+
+  it.each(wrong)('is told and left at the default when lenient: %j', async (text, problem) => {
+    const parsed = await parseModelConfig(text, 'ignore');
+    expect(parsed.config).toEqual(NO_MODEL_CONFIG.config);
+    expect(parsed.notices).toEqual([`model-config.yaml: ${problem}; the value is not used as it stands`]);
+  });
+
+  it('takes one for less than one where TorchServe does, when lenient', async () => {
+    const { config, notices } = await parseModelConfig('batchSize: 0\nminWorkers: -3\nmaxWorkers: 2', 'ignore');
+    expect(config).toMatchObject({ batchSize: 1, minWorkers: 0, maxWorkers: 2 });
+    expect(notices).toHaveLength(2);
+  });
+
+  it.each(['refuse', 'ignore'] as const)(
+    'is refused when it is no map of keys, or no YAML (%s)',
+    async (wrongValues) => {
+      await expect(parseModelConfig('- 1', wrongValues)).rejects.toMatchObject({
+        code: 'MANIFEST_INVALID',
+        message: 'model-config.yaml: expected keys and values, found [1]',
+      });
+      await expect(parseModelConfig('a: [', wrongValues)).rejects.toMatchObject({
+        code: 'MANIFEST_INVALID',
+        message: expect.stringMatching(/^model-config\.yaml: line 1, column /),
+      });
+    },
+  );
+
+  it('tells about keys that have no effect yet, unless they are switched off', async () => {
+    const { notices } = await parseModelConfig('parallelType: tp\ncontinuousBatching: false\nuseVenv: true', 'refuse');
+    expect(notices).toEqual([
+      'model-config.yaml: "parallelType" is known, but not yet applied by this release',
+      'model-config.yaml: "useVenv" is known, but not yet applied by this release',
+    ]);
+  });
+
+  it('asks about a key of the handler that looks like one of the server', async () => {
+    const { notices } = await parseModelConfig('batchsize: 4\nthreshold: 0.5', 'refuse');
+    expect(notices).toEqual(['model-config.yaml: "batchsize" is left to the handler; did you mean "batchSize"?']);
+  });
+});
