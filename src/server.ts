@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ArchiveStore } from './archive/archive-store.ts';
-import type { ListenAddress } from './config/listen-address.ts';
+import { isSameAddress } from './config/listen-address.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import type { ModelSpec } from './core/model-spec.ts';
 import type { ModelVersion } from './core/model-version.ts';
@@ -80,7 +80,7 @@ export async function startServer(config: ServerConfig, serverLog: ServerLog, ve
     metrics,
     isStopping: () => isStopping,
   };
-  const listeners = createListeners({ config, context, management, inference, health, metrics, registry, version });
+  const listeners = createListeners({ config, context, management, inference, health, metrics, version });
   const stop = async () => {
     isStopping = true;
     health.stopping();
@@ -151,18 +151,17 @@ interface ListenerParts {
   readonly inference: InferenceService;
   readonly health: HealthService;
   readonly metrics: ServerMetrics;
-  readonly registry: Registry;
   readonly version: string;
 }
 
 function createListeners(parts: ListenerParts) {
   const { config, context, health, metrics } = parts;
-  const isCombined = sameAddress(config.inferenceAddress, config.managementAddress);
+  const isCombined = isSameAddress(config.inferenceAddress, config.managementAddress);
   const describe = (description: string, operations: readonly Operation[]) =>
     describedOperations(operations, {
       serverVersion: parts.version,
       description,
-      checkModel: (name, label) => parts.registry.resolve(name, label),
+      checkModel: (name, label) => parts.inference.check(name, label),
     });
   const inferenceOnes = [
     pingOperation(health),
@@ -223,11 +222,4 @@ async function loadAtStart(
       );
     }
   }
-}
-
-function sameAddress(one: ListenAddress, other: ListenAddress): boolean {
-  if (one.scheme === 'unix' || other.scheme === 'unix')
-    return one.scheme === other.scheme && 'path' in one && 'path' in other && one.path === other.path;
-  // Port 0 asks the system for a port of its own each time.
-  return one.port !== 0 && one.host === other.host && one.port === other.port;
 }

@@ -81,7 +81,7 @@ class Handlers(unittest.TestCase):
         files = {name + ".py": "WHO = 'archive'\n" for name in names}
         files["handler.py"] = (
             "\n".join("import " + name for name in names)
-            + "\ndef handle(data, context):\n    return data and [[%s]]\n" % ", ".join(name + ".WHO" for name in names)
+            + "\ndef handle(rows, unused):\n    return rows and [[%s]]\n" % ", ".join(name + ".WHO" for name in names)
         )
         self.assertEqual(json.loads(self.answer(files, "handler.py")), ["archive"] * len(names))
 
@@ -125,10 +125,10 @@ class Handlers(unittest.TestCase):
                 def handle(self, data, context):
                     return [result * 2 for result in self._handle(data, context)]
         """
-        # A package of the same name ahead on the path stands in for the built-in envelopes.
-        link = "import sys, os\nsys.path.insert(0, os.getcwd())\n"
+        # The archive's folder stands in for that of the built-in envelopes.
+        link = "import os\nimport ts.torch_handler\nts.torch_handler.__path__.insert(0, os.getcwd())\n"
         files = {
-            "handler.py": link + "import ts.torch_handler\nts.torch_handler.__path__.insert(0, os.getcwd())\n" + FUNCTION.replace("\n    ", "\n"),
+            "handler.py": link + FUNCTION.replace("\n    ", "\n"),
             "request_envelope/__init__.py": "",
             "request_envelope/doubling.py": envelope,
         }

@@ -43,8 +43,8 @@ class WorkerDriver:
     def _spawn(self, data: socket.socket, control: socket.socket) -> "subprocess.Popen[str]":
         # A launcher in the worker's place puts the sockets on descriptors 3 and 4 and becomes the worker.
         launcher = (
-            "import fcntl, os, sys; a, b = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (%d, %d)]; "
-            "os.dup2(a, 3); os.dup2(b, 4); "
+            "import fcntl, os, sys; given = (%d, %d); copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in given]; "
+            "[os.dup2(copy, 3 + i) for i, copy in enumerate(copies)]; [os.close(fd) for fd in given if fd > 4]; "
             "os.execv(sys.executable, [sys.executable, '-u', '-m', 'sconce_worker'])"
             % (data.fileno(), control.fileno())
         )

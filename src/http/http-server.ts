@@ -2,11 +2,11 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
-import type { ListenAddress } from '../config/listen-address.ts';
+import { isLoopback, type ListenAddress } from '../config/listen-address.ts';
 import { ServingError } from '../core/errors.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import { errorDocument } from './http-errors.ts';
-import { checkHost, checkOrigin, isLoopback } from './listener-guard.ts';
+import { checkHost, checkOrigin } from './listener-guard.ts';
 import type { Operation } from './operation.ts';
 import { prettyJson } from './pretty-json.ts';
 

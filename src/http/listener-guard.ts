@@ -2,14 +2,7 @@
 // sites that try to reach the management API through somebody's browser.
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import type { ListenAddress } from '../config/listen-address.ts';
 import { ServingError } from '../core/errors.ts';
-
-/** Whether only this machine can reach the address. */
-export function isLoopback(address: ListenAddress): boolean {
-  if (address.scheme === 'unix') return true;
-  return isLocalName(address.host);
-}
 
 /** Throws HOST_NOT_ALLOWED unless the request's Host names this machine. */
 export function checkHost(request: IncomingMessage): void {

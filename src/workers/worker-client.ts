@@ -26,6 +26,7 @@ const LAST_ANSWERS_MS = 200;
 export interface WorkerClientOptions {
   readonly id: string;
   readonly model: string;
+  readonly batchSize: number;
   readonly responseTimeoutMs: number;
   readonly maxResponseBytes: number;
   readonly clock: Clock;
@@ -95,13 +96,20 @@ export class WorkerClient implements BatchWorker {
     });
   }
 
-  /** A worker takes whole batches, one at a time: its room is all or nothing. */
+  /** A worker of batches takes them one at a time; one that may hold more than a batch (an event loop) takes jobs as they come. */
   room(): number {
-    return this.#held.size === 0 && !this.#isBroken ? this.#capacity : 0;
+    if (this.#isBroken) return 0;
+    if (this.#capacity > this.#options.batchSize) return this.#capacity - this.#held.size;
+    return this.#held.size === 0 ? this.#capacity : 0;
   }
 
   isBusy(): boolean {
     return this.#held.size > 0;
+  }
+
+  /** Whether the model is loaded and nothing is being computed. */
+  isIdle(): boolean {
+    return this.#capacity > 0 && this.#held.size === 0 && !this.#isBroken;
   }
 
   run(batch: readonly Job[]): void {
@@ -252,9 +260,9 @@ export class WorkerClient implements BatchWorker {
   }
 
   #afterAnswers(): void {
-    if (this.#held.size > 0) return;
+    if (this.#held.size === 0) this.#settleIdle();
+    if (this.room() === 0) return;
     this.#options.onAnswer();
-    this.#settleIdle();
     this.#options.onRoom();
   }
 

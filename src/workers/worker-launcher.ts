@@ -49,6 +49,7 @@ export function workerLauncher(options: LauncherOptions): WorkerLauncher {
     const client = new WorkerClient([process], {
       id: hooks.id,
       model: spec.name,
+      batchSize: spec.batchSize,
       responseTimeoutMs: spec.responseTimeoutSec * 1000,
       maxResponseBytes: settings.maxResponseBytes,
       clock,

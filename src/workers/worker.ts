@@ -210,7 +210,7 @@ export class Worker {
     const over = () => Promise.race([started.exited.then(() => true), this.#killed.wait().then(() => false)]);
     const within = (patienceMs: number) =>
       Promise.race([over(), new Signal().within(patienceMs, clock).then(() => false)]);
-    if (this.#stopping.isSet && !this.#killed.isSet && started.client.room() > 0) {
+    if (this.#stopping.isSet && !this.#killed.isSet && started.client.isIdle()) {
       started.client.stop();
       if (!(await within(STOP_PATIENCE_MS))) started.signal('SIGTERM');
       await within(TERM_PATIENCE_MS);

@@ -1,0 +1,120 @@
+"""Handlers with async functions in a real worker: many requests at a time, each with a context of its own."""
+
+from __future__ import annotations
+
+import json
+import unittest
+
+import packages  # noqa: F401
+from worker_driver import WorkerDriver
+
+HANDLER = """
+    import asyncio, sys
+
+    from ts.handler_utils.utils import send_intermediate_predict_response as send
+
+
+    class Handler:
+        def initialize(self, context):
+            self.met = asyncio.Event()
+            self.waiting = 0
+
+        async def handle(self, data, context):
+            return await getattr(self, bytes(data[0]["do"]).decode())(data, context)
+
+        async def meet(self, data, context):
+            # Answers only once two requests are here at the same time.
+            context.mark = self.waiting
+            self.waiting += 1
+            if self.waiting == 2:
+                self.met.set()
+            await self.met.wait()
+            return ["%s %d" % (context.get_request_id(), context.mark)]
+
+        async def stream(self, data, context):
+            for word in ("a ", "b "):
+                send([word], context.request_ids, "ok", 200, context)
+                await asyncio.sleep(0)
+            return ["c"]
+
+        async def raises(self, data, context):
+            raise ValueError("async")
+
+        async def forever(self, data, context):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                print("released", flush=True)
+
+        async def leave(self, data, context):
+            sys.exit(9)
+"""
+FILES = {
+    "handler.py": HANDLER,
+    "MAR-INF/MANIFEST.json": json.dumps({"model": {"modelName": "tested", "configFile": "model-config.yaml"}}),
+    "model-config.yaml": "asyncCommunication: true\n",
+    # The worker takes the server's reading of the configuration, whatever this interpreter has installed.
+    "yaml.py": "raise ImportError('not here')\n",
+}
+
+
+def do(what: str) -> dict:
+    return {"inputs": {"do": ("", what.encode())}}
+
+
+class AsyncHandlers(unittest.TestCase):
+    def setUp(self) -> None:
+        self.worker = WorkerDriver(FILES)
+        self.addCleanup(self.worker.__exit__)
+        ready = self.worker.load(modelConfig={"asyncCommunication": True})
+        self.assertEqual(ready.header["type"], "ready", ready.header)
+        self.assertGreater(ready.header["capacity"], 1)
+
+    def test_requests_are_computed_at_the_same_time_with_contexts_of_their_own(self) -> None:
+        first = self.worker.predict(do("meet"))
+        second = self.worker.predict(do("meet"))
+        found = self.worker.answers([*first, *second])
+        self.assertEqual([found[job][1] for job in (1, 2)], [b"r-1 0", b"r-2 1"])
+
+    def test_the_jobs_of_one_predict_are_independent(self) -> None:
+        answers = self.worker.ask(do("meet"), do("raises"), do("meet"), do("stream"))
+        self.assertEqual([answer[0] for answer in answers], ["text", "PREDICTION_FAILED", "text", "text"])
+        self.assertEqual(answers[3][1], b"a b c")
+
+    def test_cancelling_a_request_cancels_its_task(self) -> None:
+        (job,) = self.worker.predict(do("forever"))
+        self.assertEqual(self.worker.receive_but_metrics().header["type"], "started")
+        self.worker.command(type="cancel", jobs=[job])
+        self.assertEqual(self.worker.answers([job])[job][1], b"")
+        self.assertIn("released", self.worker.log())
+
+    def test_stop_waits_for_the_open_requests(self) -> None:
+        first = self.worker.predict(do("meet"))
+        self.assertEqual(self.worker.receive_but_metrics().header["type"], "started")
+        second = self.worker.predict(do("meet"))
+        self.worker.command(type="stop")
+        self.assertEqual(len(self.worker.answers([*first, *second])), 2)
+        self.assertEqual(self.worker.exit_code(), 0)
+
+    def test_a_handler_that_exits_ends_the_process_with_its_code(self) -> None:
+        self.worker.predict(do("leave"))
+        self.assertEqual(self.worker.exit_code(), 9)
+
+    def test_what_is_no_predict_ends_the_worker(self) -> None:
+        self.worker.send({"type": "surprise"})
+        self.assertEqual(self.worker.exit_code(), 1)
+        self.assertIn("takes predict, not surprise", self.worker.log())
+
+
+class WithoutTheSetting(unittest.TestCase):
+    def test_an_async_handler_is_told_which_setting_it_needs(self) -> None:
+        source = "async def handle(data, context):\n    return ['ok']\n"
+        with WorkerDriver({"handler.py": source}) as worker:
+            self.assertEqual(worker.load().header["type"], "ready")
+            code, message, _ = worker.ask({})[0]
+            self.assertEqual(code, "OUTPUT_NOT_A_LIST")
+            self.assertIn("asyncCommunication: true", message)
+
+
+if __name__ == "__main__":
+    unittest.main()
