@@ -17,10 +17,12 @@ import { HttpServer } from './http/http-server.ts';
 import { inferenceOperations } from './http/inference-routes.ts';
 import { managementOperations } from './http/management-routes.ts';
 import { metricsOperation } from './http/metrics-routes.ts';
+import { openInferenceOperations } from './http/open-inference-routes.ts';
 import type { Operation } from './http/operation.ts';
 import { HealthService } from './services/health-service.ts';
 import { InferenceService } from './services/inference-service.ts';
 import { ManagementService } from './services/management-service.ts';
+import { OpenInferenceService } from './services/open-inference-service.ts';
 import { type ServerLog, workerLog } from './telemetry/logger.ts';
 import { ServerMetrics } from './telemetry/server-metrics.ts';
 import { Devices, detectGpus } from './workers/devices.ts';
@@ -80,7 +82,16 @@ export async function startServer(config: ServerConfig, serverLog: ServerLog, ve
     metrics,
     isStopping: () => isStopping,
   };
-  const listeners = createListeners({ config, context, management, inference, health, metrics, version });
+  const listeners = createListeners({
+    config,
+    context,
+    management,
+    inference,
+    health,
+    metrics,
+    openInference: new OpenInferenceService(registry),
+    version,
+  });
   const stop = async () => {
     isStopping = true;
     health.stopping();
@@ -136,9 +147,18 @@ function versionFactory(
       observer: metrics.observerFor(spec.name, spec.version),
     });
     const onMetric = metrics.modelMetric.bind(metrics);
-    const launcher = workerLauncher({ spec, settings, clock: monotonicClock, log, onMetric });
+    const poolSize = (): number => pool.maxWorkers;
+    const launcher = workerLauncher({ spec, settings, clock: monotonicClock, log, poolSize, onMetric });
     const nextId = () => String(nextWorkerId++);
-    const pool = new Pool({ spec, scheduler, launcher, devices, clock: monotonicClock, log, nextWorkerId: nextId });
+    const pool: Pool = new Pool({
+      spec,
+      scheduler,
+      launcher,
+      devices,
+      clock: monotonicClock,
+      log,
+      nextWorkerId: nextId,
+    });
     metrics.watchQueue(spec.name, spec.version, scheduler);
     return { spec, scheduler, pool, releaseArchive };
   };
@@ -151,6 +171,7 @@ interface ListenerParts {
   readonly inference: InferenceService;
   readonly health: HealthService;
   readonly metrics: ServerMetrics;
+  readonly openInference: OpenInferenceService;
   readonly version: string;
 }
 
@@ -163,7 +184,15 @@ function createListeners(parts: ListenerParts) {
       description,
       checkModel: (name, label) => parts.inference.check(name, label),
     });
+  const openInference = openInferenceOperations({
+    inference: parts.inference,
+    models: parts.openInference,
+    health,
+    dialect: config.dialect,
+    serverVersion: parts.version,
+  });
   const inferenceOnes = [
+    ...openInference,
     pingOperation(health),
     ...inferenceOperations({ inference: parts.inference, dialect: config.dialect, isCombined }),
   ];

@@ -9,6 +9,7 @@ from typing import List, Optional
 from sconce_worker.frames import Header
 
 _TRACE_LINES = 30
+_TRACE_CHARACTERS = 16000
 _TEXT_CHARACTERS = 500
 
 
@@ -78,7 +79,7 @@ def _last_lines(error: BaseException) -> str:
         lines: List[str] = "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()
     except Exception:
         return summary(error)
-    return "\n".join(lines[-_TRACE_LINES:])
+    return "\n".join(lines[-_TRACE_LINES:])[-_TRACE_CHARACTERS:]
 
 
 def _text(error: Optional[BaseException]) -> str:

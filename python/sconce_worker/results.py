@@ -16,6 +16,9 @@ from sconce_worker.pretty_json import pretty_json
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
 
+#: More than any HTTP client takes; and the heads of a whole batch must fit into one frame's header.
+_HEAD_CHARACTERS = 64 * 1024
+
 Head = Dict[str, Any]
 _PLAIN_HEAD: Head = {}
 
@@ -26,7 +29,7 @@ class JobError(Exception):
     def __init__(self, code: str, message: str, status: Optional[int] = None) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = message if len(message) <= _HEAD_CHARACTERS else message[:_HEAD_CHARACTERS] + "…"
         self.status = status
 
 
@@ -109,6 +112,8 @@ def response_head(processor: Any, extra: Optional[Tuple[str, str]] = None) -> He
             raise _invalid("header %s to a value with a line break or another character that HTTP cannot carry" % name)
         if extra is None or name.lower() != extra[0]:
             pairs.append([name, value])
+    if sum(len(name) + len(value) for name, value in pairs) + len(reason or "") > _HEAD_CHARACTERS:
+        raise _invalid("headers of more than %d characters" % _HEAD_CHARACTERS)
     if extra is not None:
         pairs.append(list(extra))
     if pairs:

@@ -24,6 +24,9 @@ def main() -> int:
     data, control = set_up_process()
     outbox = Outbox(data)
     set_metric_sink(outbox.report_metric)
+    if hasattr(os, "register_at_fork"):
+        # A forked child has no channel, and the outbox's lock may have been taken while it forked.
+        os.register_at_fork(after_in_child=lambda: set_metric_sink(lambda *report: None))
     control_thread = ControlThread(control, data, outbox)
     control_thread.start()
     try:

@@ -117,6 +117,9 @@ class Heads(unittest.TestCase):
         head = response_head(self.processor(418, "Teapot", x="y"), ("ts_stream_next", "true"))
         self.assertEqual(head, {"status": 418, "reason": "Teapot", "headers": [["x", "y"], ["ts_stream_next", "true"]]})
 
+    def test_an_error_of_any_length_fits_into_a_frame(self) -> None:
+        self.assertLess(len(JobError("HANDLER_ERROR", "x" * 20000000, 400).message), 70000)
+
     def test_what_http_cannot_carry_is_refused(self) -> None:
         bad = [
             self.processor(x=1),
@@ -126,6 +129,7 @@ class Heads(unittest.TestCase):
             self.processor(**{"a b": "c"}),
             self.processor(**{"": "c"}),
             self.processor(reason="a\nb"),
+            self.processor(x="a" * 70000),
             self.processor(status=99),
             self.processor(status=1000),
             self.processor(status=-1),

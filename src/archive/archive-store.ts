@@ -4,10 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { readdir, realpath, rm, stat } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { ServingError } from '../core/errors.ts';
-import type { Manifest } from './manifest.ts';
+import type { Archive } from './archive.ts';
+import { networkArchive, withNetwork } from './network-file.ts';
 import { DEFAULT_UNPACK_LIMITS, type UnpackLimits } from './unpack-limits.ts';
 
-const ARCHIVE_ENDINGS = ['.mar', '.tar.gz', '.tgz', '.model'] as const;
+const ARCHIVE_ENDINGS = ['.mar', '.tar.gz', '.tgz', '.model', '.onnx'] as const;
 
 /** System errors that mean "there is nothing of this name". */
 const ABSENCE_CODES: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']);
@@ -18,19 +19,6 @@ export interface ArchiveStoreOptions {
   /** Archives are unpacked below it; made when needed. */
   readonly workDir: string;
   readonly limits?: UnpackLimits;
-}
-
-/** One opened archive. */
-export interface Archive {
-  /** As asked for, to the letter. */
-  readonly url: string;
-  /** Absolute path of the folder with the model's files. */
-  readonly modelDir: string;
-  readonly manifest: Manifest;
-  /** The text of the configuration file that the manifest names. */
-  readonly configText: string | undefined;
-  /** Removes what was unpacked; a folder that is served in place stays. Can be called again. */
-  release(): Promise<void>;
 }
 
 export class ArchiveStore {
@@ -94,6 +82,7 @@ export class ArchiveStore {
     if (found.isFolder) {
       return this.#describe(url, await innerFolderOf(found.path), async () => undefined);
     }
+    if (found.path.endsWith('.onnx')) return networkArchive(url, found.path);
     const { unpack } = await import('./unpack.ts');
     const folder = join(this.#unpackDir, randomBytes(16).toString('hex'));
     await unpack(found.path, folder, this.#limits, this.#closing.signal);
@@ -110,7 +99,7 @@ export class ArchiveStore {
 
   async #describe(url: string, modelDir: string, release: () => Promise<void>): Promise<Archive> {
     const { readConfigText, readManifest } = await import('./manifest.ts');
-    const manifest = await readManifest(modelDir);
+    const manifest = await withNetwork(await readManifest(modelDir), modelDir);
     const configText = await readConfigText(modelDir, manifest);
     return { url, modelDir, manifest, configText, release };
   }

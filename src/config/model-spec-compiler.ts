@@ -17,6 +17,7 @@ export interface ManifestFields {
   readonly modelVersion: string | undefined;
   readonly handler: string | undefined;
   readonly runtime: string | undefined;
+  readonly serializedFile: string | undefined;
 }
 
 /** The settings of the server that a model can inherit. */
@@ -83,9 +84,10 @@ export async function compileModelSpec(inputs: ModelSpecInputs): Promise<Compile
     name,
     version,
     url: inputs.url,
-    runtime: resolveRuntime(chosen.runtime, dialect),
+    runtime: isNetworkAlone(inputs) ? 'onnx' : resolveRuntime(chosen.runtime, dialect),
     handler: request.handler ?? manifest.handler,
     modelDir: inputs.modelDir,
+    modelFile: manifest.serializedFile,
     modelConfig: record,
     batchSize: chosen.batchSize,
     maxBatchDelayMs: chosen.maxBatchDelayMs,
@@ -149,6 +151,12 @@ function modelVersion(manifest: ManifestFields, model: string): string {
     `MANIFEST.json: model.modelVersion: expected ${MODEL_VERSION_RULE}, and not "all"; pack the archive again with such a version`,
     { model, value: version },
   );
+}
+
+/** An ONNX file without a handler needs no Python, whatever the archiver wrote as its runtime; only the request may ask otherwise. */
+function isNetworkAlone({ manifest, request }: ModelSpecInputs): boolean {
+  const isNetwork = manifest.serializedFile?.endsWith('.onnx') === true;
+  return isNetwork && manifest.handler === undefined && request.handler === undefined && request.runtime === undefined;
 }
 
 function resolveRuntime(choice: RuntimeChoice, dialect: Dialect): RuntimeName {

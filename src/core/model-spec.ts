@@ -17,6 +17,8 @@ export interface ModelSpec {
   readonly handler: string | undefined;
   /** The unpacked archive: an absolute path. */
   readonly modelDir: string;
+  /** The weights: a path below `modelDir`, undefined when the handler knows its files itself. */
+  readonly modelFile: string | undefined;
   /** `model-config.yaml` as parsed by YAML 1.1 rules, null when the archive has none. */
   readonly modelConfig: Readonly<Record<string, unknown>> | null;
   /** At least 1. */

@@ -1,5 +1,6 @@
 // What the decisions in core/ need from the world, and what the world reports back: time, workers, observers. Implemented above.
 import type { HeaderPair, Job, JobHolder } from './job.ts';
+import type { ModelSignature } from './model-signature.ts';
 import type { WorkerDescription } from './worker-state.ts';
 
 /** Monotonic time. Decisions never ask a global clock, so tests can hand them one of their own. */
@@ -53,6 +54,8 @@ export interface WorkerPool {
   /** Resolves when all workers have been adjusted; fails with the reason of the first worker that did not start. */
   scale(request: ScaleRequest): Promise<void>;
   describe(): Promise<WorkerDescription[]>;
+  /** Inputs and outputs as a loaded worker told them; undefined before the first is ready and for handlers that do not say. */
+  signature(): ModelSignature | undefined;
   /** Workers that are ready, or in their first start. */
   healthyWorkers(): number;
   /** Workers that are ready now. */

@@ -7,7 +7,7 @@ import { ServingError, toServingError } from '../core/errors.ts';
 import type { HeaderPair } from '../core/job.ts';
 import type { Log } from '../telemetry/logger.ts';
 import type { ServerMetrics } from '../telemetry/server-metrics.ts';
-import { errorDocument } from './http-errors.ts';
+import { type ErrorDocument, errorDocument } from './http-errors.ts';
 import { prettyJson } from './pretty-json.ts';
 
 const CLIENT_REQUEST_ID = /^[\w.:@/+=-]{1,128}$/;
@@ -155,8 +155,10 @@ export class Exchange {
     this.#response.end();
   }
 
-  /** Answers with the error document, or breaks the connection off when an answer has begun already. */
-  fail(thrown: unknown): void {
+  /**
+   * Answers with the error document, in the form that `describe` gives it, or breaks the connection off when an answer has begun already.
+   */
+  fail(thrown: unknown, describe: (document: ErrorDocument) => object = (document) => document): void {
     const error = toServingError(thrown);
     if (error.code === 'INTERNAL')
       this.#context.log.error(
@@ -169,10 +171,12 @@ export class Exchange {
     }
     const { dialect } = this.#context;
     const document = errorDocument(dialect, error);
+    const { retryAfterSec } = error.details;
+    // Only "unavailable" promises a better answer later; a dialect that words the same failure as 500 does not.
     const retryAfter: HeaderPair[] =
-      error.details.retryAfterSec === undefined ? [] : [['Retry-After', String(error.details.retryAfterSec)]];
-    if (error.code === 'BODY_TOO_LARGE') this.#refuseBody(document);
-    else this.json(document.code, document, retryAfter);
+      retryAfterSec === undefined || document.code !== 503 ? [] : [['Retry-After', String(retryAfterSec)]];
+    if (error.code === 'BODY_TOO_LARGE') this.#refuseBody(document.code, describe(document));
+    else this.json(document.code, describe(document), retryAfter);
   }
 
   #head(status: number, reason: string, headers: readonly HeaderPair[], framing: readonly string[]): void {
@@ -209,7 +213,7 @@ export class Exchange {
    * Answers at once, and goes on reading for a moment: closing with unread bytes would reset the connection and take the answer away from
    * a client that is still sending.
    */
-  #refuseBody(document: object & { readonly code: number }): void {
+  #refuseBody(status: number, document: object): void {
     const { dialect } = this.#context;
     const text = dialect.http.isTooLargeBare ? '' : prettyJson(document);
     const head = dialect.http.isTooLargeBare
@@ -219,7 +223,9 @@ export class Exchange {
     const headers = [...head, 'content-length', String(Buffer.byteLength(text)), ...close];
     const response = this.#response;
     response.shouldKeepAlive = false;
-    response.writeHead(document.code, dialect.http.reasonOf(document.code), headers);
+    // The connection ends all the same; Node would say so in a header that the bare answer does not have.
+    if (dialect.http.isTooLargeBare) response.removeHeader('connection');
+    response.writeHead(status, dialect.http.reasonOf(status), headers);
     response.write(text);
     response.flushHeaders();
     const end = () => {

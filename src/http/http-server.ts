@@ -97,16 +97,17 @@ function createApp(options: HttpServerOptions): FastifyInstance {
     done();
   });
   const serve =
-    (handle: Operation['handle']) => (request: { raw: IncomingMessage; params: unknown }, reply: FastifyReplyLike) => {
+    ({ handle, describeError }: Pick<Operation, 'handle' | 'describeError'>) =>
+    (request: { raw: IncomingMessage; params: unknown }, reply: FastifyReplyLike) => {
       reply.hijack();
       const params = request.params as Readonly<Record<string, string>>;
       const exchange = new Exchange(context, request.raw, reply.raw, params);
-      void handleSafely(exchange, guard, handle);
+      void handleSafely(exchange, guard, handle, describeError);
     };
   for (const operation of operations) {
-    app.route({ method: [...operation.methods], url: operation.path, handler: serve(operation.handle) });
+    app.route({ method: [...operation.methods], url: operation.path, handler: serve(operation) });
   }
-  app.setNotFoundHandler(serve((exchange) => exchange.fail(notFound(exchange, operations))));
+  app.setNotFoundHandler(serve({ handle: (exchange) => exchange.fail(notFound(exchange, operations)) }));
   return app;
 }
 
@@ -119,12 +120,13 @@ async function handleSafely(
   exchange: Exchange,
   guard: (request: IncomingMessage) => void,
   handle: Operation['handle'],
+  describeError: Operation['describeError'],
 ): Promise<void> {
   try {
     guard(exchange.request);
     await handle(exchange);
   } catch (error) {
-    exchange.fail(error);
+    exchange.fail(error, describeError);
   }
 }
 

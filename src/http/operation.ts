@@ -1,6 +1,7 @@
 // One operation of an API: where it lives, what it takes, what it answers, and who handles it. Routes and the API description are both made
 // from these records, so the description cannot say what the routes do not do.
 import type { Exchange } from './exchange.ts';
+import type { ErrorDocument } from './http-errors.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
@@ -26,5 +27,7 @@ export interface Operation {
   /** Status → meaning. */
   readonly responses: Readonly<Record<number, string>>;
   readonly isDeprecated?: boolean;
+  /** The form of error documents where a protocol has one of its own. */
+  readonly describeError?: (document: ErrorDocument) => object;
   handle(exchange: Exchange): void | Promise<void>;
 }

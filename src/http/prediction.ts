@@ -17,7 +17,7 @@ export interface PredictionTarget {
 }
 
 /** Names that only the server may set; a client's own are dropped. */
-const SERVER_HEADERS: ReadonlySet<string> = new Set(['explain', 'describe', 'url_path']);
+const SERVER_HEADERS: ReadonlySet<string> = new Set(['explain', 'describe', 'url_path', 'open_inference']);
 
 /** What the answer's framing and identity rest on: a handler cannot set these. */
 const PROTECTED_HEADERS: ReadonlySet<string> = new Set([

@@ -3,6 +3,7 @@
 import type { ErrorCode } from '../core/errors.ts';
 import { isErrorCode } from '../core/errors.ts';
 import type { HeaderPair, JobKind, OutputEncoding } from '../core/job.ts';
+import { isTensorDatatype, type ModelSignature, type TensorSignature } from '../core/model-signature.ts';
 import type { ModelMetric } from '../core/ports.ts';
 import { FrameError, type FrameHeader } from './frame.ts';
 
@@ -16,6 +17,10 @@ export interface LoadMessage {
   readonly modelVersion: string;
   readonly modelDir: string;
   readonly handler: string | null;
+  /** The weights that the manifest names, a path below `modelDir`. */
+  readonly modelFile: string | null;
+  /** How many threads the worker's numerics may use: the machine's cores shared out among the workers of the version. */
+  readonly threads: number;
   readonly batchSize: number;
   readonly gpuId: number | null;
   readonly envelope: string | null;
@@ -55,6 +60,8 @@ export interface ReadyMessage {
   /** How many jobs the worker may hold at a time; at least 1. */
   readonly capacity: number;
   readonly runtime: { readonly name: string; readonly version: string };
+  /** The model's inputs and outputs, where the runtime knows them. */
+  readonly signature: ModelSignature | undefined;
 }
 
 export interface StartedMessage {
@@ -138,7 +145,29 @@ function parseReady(header: FrameHeader): ReadyMessage {
   const runtime = record(header['runtime'], 'runtime');
   const capacity = whole(header, 'capacity');
   if (capacity < 1) throw wrong('capacity', capacity);
-  return { type: 'ready', capacity, runtime: { name: text(runtime, 'name'), version: text(runtime, 'version') } };
+  return {
+    type: 'ready',
+    capacity,
+    runtime: { name: text(runtime, 'name'), version: text(runtime, 'version') },
+    signature: header['signature'] === undefined ? undefined : parseSignature(record(header['signature'], 'signature')),
+  };
+}
+
+function parseSignature(value: Readonly<Record<string, unknown>>): ModelSignature {
+  return {
+    platform: text(value, 'platform'),
+    inputs: list(value, 'inputs').map(parseTensorSignature),
+    outputs: list(value, 'outputs').map(parseTensorSignature),
+  };
+}
+
+function parseTensorSignature(value: unknown): TensorSignature {
+  const tensor = record(value, 'signature');
+  const { datatype } = tensor;
+  const shape = list(tensor, 'shape');
+  if (!isTensorDatatype(datatype)) throw wrong('datatype', datatype);
+  for (const size of shape) if (!Number.isSafeInteger(size)) throw wrong('shape', size);
+  return { name: text(tensor, 'name'), datatype, shape: shape as readonly number[] };
 }
 
 function parseError(header: FrameHeader): ErrorMessage {

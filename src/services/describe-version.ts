@@ -11,6 +11,7 @@ export async function describeVersion(registry: Registry, version: ModelVersion)
     minWorkers: pool.minWorkers,
     maxWorkers: pool.maxWorkers,
     workers: await pool.describe(),
+    signature: pool.signature(),
     waiting: scheduler.waiting,
     remainingCapacity: scheduler.remainingCapacity,
   };

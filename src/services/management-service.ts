@@ -1,5 +1,6 @@
 // The operations of the Management API, without a transport: register, scale, unregister, set-default, describe, list.
-import type { Archive, ArchiveStore } from '../archive/archive-store.ts';
+import type { Archive } from '../archive/archive.ts';
+import type { ArchiveStore } from '../archive/archive-store.ts';
 import type { Dialect, ScaledModel } from '../config/dialect.ts';
 import type { ModelSpecInputs } from '../config/model-spec-compiler.ts';
 import type { RegisterParameters } from '../config/register-parameters.ts';
@@ -166,8 +167,8 @@ export class ManagementService {
     const { config, machine, log } = this.#options;
     const { compileModelSpec } = await import('../config/model-spec-compiler.ts');
     const { configText, modelDir, url } = archive;
-    const { modelName, modelVersion, handler, runtime } = archive.manifest;
-    const manifest = { modelName, modelVersion, handler, runtime };
+    const { modelName, modelVersion, handler, runtime, serializedFile } = archive.manifest;
+    const manifest = { modelName, modelVersion, handler, runtime, serializedFile };
     const inputs = {
       manifest,
       configText,

@@ -46,14 +46,14 @@ export class Devices {
     this.#workersOn = new Map(gpuIds.map((id) => [id, 0]));
   }
 
-  get count(): number {
-    return this.#workersOn.size;
+  /** How many devices there are, among `allowed` when given. */
+  countOf(allowed: readonly number[] | undefined): number {
+    return this.#candidates(allowed).length;
   }
 
   /** Takes a place on a device, among `allowed` when given; undefined (the CPU) when there is none. */
   acquire(allowed: readonly number[] | undefined): number | undefined {
-    const candidates = [...this.#workersOn].filter(([id]) => allowed === undefined || allowed.includes(id));
-    const [first, ...others] = candidates;
+    const [first, ...others] = this.#candidates(allowed);
     if (first === undefined) return undefined;
     const [id, workers] = others.reduce((least, next) => (next[1] < least[1] ? next : least), first);
     this.#workersOn.set(id, workers + 1);
@@ -63,5 +63,9 @@ export class Devices {
   release(id: number | undefined): void {
     if (id === undefined) return;
     this.#workersOn.set(id, (this.#workersOn.get(id) ?? 1) - 1);
+  }
+
+  #candidates(allowed: readonly number[] | undefined): [id: number, workers: number][] {
+    return [...this.#workersOn].filter(([id]) => allowed === undefined || allowed.includes(id));
   }
 }

@@ -1,6 +1,5 @@
 // What can run a model: a table from the runtime's name to the way of starting its process.
 import { fileURLToPath } from 'node:url';
-import { ServingError } from '../core/errors.ts';
 import type { ModelSpec, RuntimeName } from '../core/model-spec.ts';
 import { pythonEnv } from './python-env.ts';
 import type { Launch } from './worker-process.ts';
@@ -15,9 +14,19 @@ export interface RuntimeSettings {
 
 type Runtime = (spec: ModelSpec, settings: RuntimeSettings) => Launch;
 
+const NODE_WORKER = fileURLToPath(new URL('../runtime-node/main.js', import.meta.url));
 const PYTHON_PACKAGES_DIR = fileURLToPath(new URL('../../python', import.meta.url));
 
-const RUNTIMES: Readonly<Partial<Record<RuntimeName, Runtime>>> = {
+const node: Runtime = (spec, settings) => ({
+  command: process.execPath,
+  args: ['--enable-source-maps', NODE_WORKER],
+  cwd: spec.modelDir,
+  env: settings.env,
+});
+
+const RUNTIMES: Readonly<Record<RuntimeName, Runtime>> = {
+  node,
+  onnx: node,
   python: (spec, settings) => ({
     command: settings.python,
     args: ['-u', '-m', 'sconce_worker'],
@@ -32,13 +41,7 @@ const RUNTIMES: Readonly<Partial<Record<RuntimeName, Runtime>>> = {
   }),
 };
 
-/** How to start a worker for this model. Fails with INVALID_RUNTIME for a runtime that this release does not have. */
+/** How to start a worker for this model. */
 export function launchFor(spec: ModelSpec, settings: RuntimeSettings): Launch {
-  const runtime = RUNTIMES[spec.runtime];
-  if (runtime !== undefined) return runtime(spec, settings);
-  const known = Object.keys(RUNTIMES).join(', ');
-  throw new ServingError('INVALID_RUNTIME', `This release has no runtime "${spec.runtime}"; it has: ${known}.`, {
-    parameter: 'runtime',
-    value: spec.runtime,
-  });
+  return RUNTIMES[spec.runtime](spec, settings);
 }

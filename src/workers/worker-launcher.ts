@@ -1,4 +1,6 @@
 // Starts the process of a worker and connects to it: everything that worker.ts needs to know of one attempt.
+import { availableParallelism } from 'node:os';
+import type { ModelSignature } from '../core/model-signature.ts';
 import type { ModelSpec } from '../core/model-spec.ts';
 import type { Clock, ModelMetric, WorkerLog } from '../core/ports.ts';
 import type { WorkerExit } from '../core/worker-state.ts';
@@ -21,8 +23,8 @@ export interface StartedWorker {
   readonly pid: number | undefined;
   readonly client: WorkerClient;
   readonly exited: Promise<WorkerExit>;
-  /** Resolves when the model is loaded; rejects with the ServingError that the worker reported. */
-  load(): Promise<unknown>;
+  /** Resolves when the model is loaded, with its inputs and outputs if they are known; rejects with the reason that the worker reported. */
+  load(): Promise<ModelSignature | undefined>;
   /** Signals the process and all that it started. */
   signal(name: 'SIGTERM' | 'SIGKILL'): void;
   /** Lets go of the descriptors of a process that has exited. */
@@ -36,10 +38,12 @@ export interface LauncherOptions {
   readonly settings: RuntimeSettings & { readonly maxResponseBytes: number; readonly serverVersion: string };
   readonly clock: Clock;
   readonly log: WorkerLog;
+  /** How many workers the version may have, to share out the machine's cores. */
+  poolSize(): number;
   onMetric(metric: ModelMetric): void;
 }
 
-/** A launcher for workers of one model version. Fails at once when the runtime is not there. */
+/** A launcher for workers of one model version. */
 export function workerLauncher(options: LauncherOptions): WorkerLauncher {
   const { spec, settings, clock, log } = options;
   const launch = launchFor(spec, settings);
@@ -62,14 +66,14 @@ export function workerLauncher(options: LauncherOptions): WorkerLauncher {
       pid: process.pid,
       client,
       exited: process.exited,
-      load: () => client.load(loadMessage(options, hooks.gpuId)),
+      load: async () => (await client.load(loadMessage(options, hooks.gpuId))).signature,
       signal: (name) => process.signal(name),
       release: () => process.release(),
     };
   };
 }
 
-function loadMessage({ spec, settings }: LauncherOptions, gpuId: number | undefined): LoadMessage {
+function loadMessage({ spec, settings, poolSize }: LauncherOptions, gpuId: number | undefined): LoadMessage {
   return {
     type: 'load',
     protocol: PROTOCOL_VERSION,
@@ -77,6 +81,8 @@ function loadMessage({ spec, settings }: LauncherOptions, gpuId: number | undefi
     modelVersion: spec.version,
     modelDir: spec.modelDir,
     handler: spec.handler ?? null,
+    modelFile: spec.modelFile ?? null,
+    threads: Math.max(1, Math.floor(availableParallelism() / Math.max(1, poolSize()))),
     batchSize: spec.batchSize,
     gpuId: gpuId ?? null,
     envelope: null,

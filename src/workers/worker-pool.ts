@@ -2,6 +2,7 @@
 // counts: a scale that comes while another is under way takes its place.
 import { ServingError } from '../core/errors.ts';
 import type { JobRequest } from '../core/job.ts';
+import type { ModelSignature } from '../core/model-signature.ts';
 import type { ModelSpec } from '../core/model-spec.ts';
 import type { Clock, ScaleRequest, WorkerLog, WorkerPool } from '../core/ports.ts';
 import { namesOf, type Scheduler } from '../core/scheduler.ts';
@@ -73,6 +74,10 @@ export class Pool implements WorkerPool {
 
   async describe(): Promise<WorkerDescription[]> {
     return Promise.all(this.#members.map(({ worker }) => describeWorker(worker)));
+  }
+
+  signature(): ModelSignature | undefined {
+    return this.#members.find(({ worker }) => worker.signature !== undefined)?.worker.signature;
   }
 
   healthyWorkers(): number {
@@ -166,10 +171,13 @@ export class Pool implements WorkerPool {
     return member;
   }
 
+  /** A number that the caller names goes one worker to a device: what is beyond the devices runs on the CPU. */
   #wantsGpu(numberGpu: number | undefined): boolean {
-    if (this.#options.spec.deviceType === 'cpu') return false;
+    const { spec, devices } = this.#options;
+    if (spec.deviceType === 'cpu') return false;
+    if (numberGpu === undefined) return true;
     const onGpu = this.#members.filter(({ worker }) => worker.gpuId !== undefined).length;
-    return numberGpu === undefined || onGpu < numberGpu;
+    return onGpu < Math.min(numberGpu, devices.countOf(spec.deviceIds));
   }
 
   /** Resolves when every wanted worker is ready; fails with the first reason why one is not, or when a later wish takes over. */

@@ -2,6 +2,7 @@
 // does not; they are two signals and never one flag.
 import { ServingError } from '../core/errors.ts';
 import type { Job } from '../core/job.ts';
+import type { ModelSignature } from '../core/model-signature.ts';
 import type { BatchWorker, Clock } from '../core/ports.ts';
 import { RestartPolicy } from '../core/restart-policy.ts';
 import type { Scheduler } from '../core/scheduler.ts';
@@ -35,6 +36,8 @@ export class Worker {
   pid: number | undefined;
   lastExit: WorkerExit | undefined;
   nextRetryAt: Date | undefined;
+  /** Inputs and outputs of the model that it loaded last, where its runtime knows them. */
+  signature: ModelSignature | undefined;
   /** Why the latest start failed; undefined after a good one, and while the first is under way. */
   startFailure: ServingError | undefined;
 
@@ -150,7 +153,10 @@ export class Worker {
     const timeout = new Signal();
     const timer = startupTimeoutMs === Infinity ? undefined : clock.after(startupTimeoutMs, () => timeout.set());
     const outcome = started.load().then(
-      () => undefined,
+      (signature) => {
+        this.signature = signature;
+        return undefined;
+      },
       (error: ServingError) => error,
     );
     try {

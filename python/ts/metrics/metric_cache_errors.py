@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-try:
-    from yaml import YAMLError as _YamlError
-except ImportError:
-    _YamlError = Exception
+from typing import Any
 
 
 class GeneralMetricsCacheError(Exception):
@@ -17,13 +14,6 @@ class GeneralMetricsCacheError(Exception):
 
 class MetricsCacheIOError(IOError):
     """The metrics file cannot be read."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-
-
-class MetricsCachePyYamlError(_YamlError):
-    """The metrics file is not YAML."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -48,3 +38,16 @@ class MetricsCacheKeyError(KeyError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
+
+
+def __getattr__(name: str) -> Any:
+    """MetricsCachePyYamlError is a YAMLError, and made when it is asked for: no worker pays for importing PyYAML otherwise."""
+    if name != "MetricsCachePyYamlError":
+        raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    try:
+        from yaml import YAMLError as base
+    except ImportError:
+        base = Exception
+    error = type(name, (base,), {"__module__": __name__, "__doc__": "The metrics file is not YAML."})
+    globals()[name] = error
+    return error

@@ -9,7 +9,6 @@ from ts.metrics.metric_cache_errors import (
     GeneralMetricsCacheError,
     MetricsCacheIOError,
     MetricsCacheKeyError,
-    MetricsCachePyYamlError,
 )
 from ts.metrics.metric_type_enum import MetricTypes
 
@@ -44,6 +43,8 @@ class MetricsCacheYamlImpl(MetricCacheAbstract):
     @staticmethod
     def _read_section(path: str) -> Dict[str, Any]:
         import yaml
+
+        from ts.metrics.metric_cache_errors import MetricsCachePyYamlError
 
         try:
             with open(path, encoding="utf-8") as file:

@@ -30,7 +30,10 @@ def emit_metric(
     if number is None or not math.isfinite(number):
         logger.error("[METRICS]Failed to update metric with name:%s: its value %.80r is not a finite number.", name, value)
     elif _sink is not None:
-        _sink(name, unit, number, kind, dimensions, request_ids)
+        try:
+            _sink(name, unit, number, kind, dimensions, request_ids)
+        except (TypeError, ValueError) as error:
+            logger.error("[METRICS]Failed to update metric with name:%.80r: %s", name, error)
     else:
         logger.info(_as_line(name, unit, number, kind, dimensions, request_ids))
 

@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Archive, ArchiveStore } from '../../../src/archive/archive-store.ts';
+import type { Archive } from '../../../src/archive/archive.ts';
+import { ArchiveStore } from '../../../src/archive/archive-store.ts';
 import { DEFAULT_UNPACK_LIMITS } from '../../../src/archive/unpack-limits.ts';
 import type { ErrorCode } from '../../../src/core/errors.ts';
 import {

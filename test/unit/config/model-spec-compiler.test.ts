@@ -20,7 +20,14 @@ interface Case {
 function compile(given: Case): ReturnType<typeof compileModelSpec> {
   const url = given.url ?? 'noop.mar';
   return compileModelSpec({
-    manifest: { modelName: 'noop', modelVersion: '1.11', handler: 'noop.py', runtime: 'python', ...given.manifest },
+    manifest: {
+      modelName: 'noop',
+      modelVersion: '1.11',
+      handler: 'noop.py',
+      runtime: 'python',
+      serializedFile: undefined,
+      ...given.manifest,
+    },
     configText: given.yaml,
     request: { url, ...given.request },
     server: {

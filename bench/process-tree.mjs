@@ -1,0 +1,54 @@
+// What the kernel says of a process and its children: CPU time and memory. Linux only, by /proc.
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** What /proc counts CPU time in (USER_HZ). */
+const TICKS_PER_SEC = 100;
+
+/**
+ * A process and everything that it started, as process ids.
+ * @param {number} root
+ * @returns {number[]}
+ */
+export function treeOf(root) {
+  const parents = new Map();
+  for (const name of readdirSync('/proc')) {
+    const fields = /^\d+$/.test(name) ? statOf(Number(name)) : undefined;
+    if (fields !== undefined) parents.set(Number(name), Number(fields[1]));
+  }
+  const tree = [root];
+  for (const pid of tree) for (const [child, parent] of parents) if (parent === pid) tree.push(child);
+  return tree;
+}
+
+/**
+ * CPU time that these processes have used, in microseconds. Fails when one of them is gone: its time would be missing.
+ * @param {readonly number[]} pids
+ */
+export function cpuMicroseconds(pids) {
+  let ticks = 0;
+  for (const pid of pids) {
+    const fields = statOf(pid);
+    if (fields === undefined) throw new Error(`process ${pid} ended during the measurement`);
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return (ticks / TICKS_PER_SEC) * 1e6;
+}
+
+/**
+ * Resident memory of one process in bytes.
+ * @param {number} pid
+ */
+export function residentBytes(pid) {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kilobytes) * 1024;
+}
+
+/** The fields of /proc/<pid>/stat behind the command's name, which may hold blanks; undefined when the process is gone. */
+function statOf(pid) {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,95 @@
+// Starts and stops a Sconce server, on ports and in a folder of its own, and asks its management API for models.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const MODEL_STORE = fileURLToPath(new URL('models', import.meta.url));
+const PING_EVERY_MS = 4;
+const PATIENCE_MS = 30_000;
+
+/**
+ * Starts the server and resolves at its first 200 of /ping.
+ * @param {string} main the built command
+ * @param {string} name what the report calls it
+ */
+export async function startSconce(main, name) {
+  const folder = await mkdtemp(join(tmpdir(), 'sconce-bench-'));
+  const [port, managementPort, metricsPort] = await freePorts(3);
+  const settings = join(folder, 'config.properties');
+  await writeFile(
+    settings,
+    [
+      `inference_address=http://127.0.0.1:${port}`,
+      `management_address=http://127.0.0.1:${managementPort}`,
+      `metrics_address=http://127.0.0.1:${metricsPort}`,
+      `model_store=${MODEL_STORE}`,
+    ].join('\n'),
+  );
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, [main, 'serve', '--ts-config', settings], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  const end = () => child.kill('SIGKILL');
+  process.on('exit', end);
+  while ((await ask('GET', port, '/ping'))?.status !== 200) {
+    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode} instead of starting`);
+    if (performance.now() - startedAt > PATIENCE_MS) throw new Error(`${name} did not answer /ping in time`);
+    await sleep(PING_EVERY_MS);
+  }
+  const startMs = performance.now() - startedAt;
+  return {
+    name,
+    pid: child.pid,
+    port,
+    startMs,
+    /**
+     * Registers the noop model under a name, with one worker that is ready.
+     * @param {string} model
+     * @param {string} settings more parameters of the registration
+     */
+    async register(model, settings) {
+      const query = `url=noop&model_name=${model}&initial_workers=1&synchronous=true&${settings}`;
+      const answer = await ask('POST', managementPort, `/models?${query}`);
+      if (answer?.status !== 200) throw new Error(`the registration of ${model} failed: ${answer?.text}`);
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      await exited;
+      process.off('exit', end);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** An answer of the server; undefined while nobody listens. */
+function ask(method, port, path) {
+  return new Promise((resolve) => {
+    const sent = request({ method, port, path, host: '127.0.0.1', agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode, text }));
+    });
+    sent.on('error', () => resolve(undefined));
+    sent.end();
+  });
+}
+
+/** Ports that nobody used a moment ago. */
+async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
+}

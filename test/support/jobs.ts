@@ -1,0 +1,27 @@
+// Requests and parts of answers, as short as a test can say them.
+import type { JobRequest, OutputPart } from '../../src/core/job.ts';
+
+/** A request with an empty body; `over` says what matters. */
+export function jobRequest(over: Partial<JobRequest> = {}): JobRequest {
+  return { requestId: 'r', kind: 'predict', headers: [], inputs: [], requestedVersion: undefined, ...over };
+}
+
+/** A part of an answer with this text. */
+export function textPart(text: string, over: Partial<OutputPart> = {}): OutputPart {
+  const bytes = Buffer.from(text);
+  return {
+    chunks: [bytes],
+    sizeBytes: bytes.length,
+    isLast: true,
+    encoding: 'text',
+    status: 200,
+    reason: '',
+    headers: [],
+    ...over,
+  };
+}
+
+/** The text of a part. */
+export function textOf(part: OutputPart): string {
+  return Buffer.concat(part.chunks).toString('utf8');
+}

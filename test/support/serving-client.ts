@@ -1,0 +1,129 @@
+// What tests ask of a running server, one function for each request; an answer is read whole. Raw sockets are for the tests that cut
+// connections or lie in headers.
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import type { Command } from './fault-model.ts';
+import { until } from './fault-model.ts';
+import type { TestServer } from './sconce-server.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+/** One worker as `GET /models/{name}` shows it. */
+export interface WorkerView {
+  readonly id: string;
+  readonly status: string;
+  readonly state: string;
+  readonly pid?: number;
+  readonly reason?: string;
+  readonly lastExit?: { readonly exitCode?: number; readonly signal?: string; readonly stderr: readonly string[] };
+  readonly nextRetryAt?: string;
+}
+
+export interface ModelView {
+  readonly modelName: string;
+  readonly minWorkers: number;
+  readonly maxWorkers: number;
+  readonly batchSize: number;
+  readonly maxBatchDelay: number;
+  readonly responseTimeout: number;
+  readonly workers: readonly WorkerView[];
+  readonly jobQueueStatus: { readonly remainingCapacity: number; readonly pendingRequests: number };
+}
+
+export interface PredictOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** Asks the fault model to do something. */
+export async function predict(
+  server: TestServer,
+  model: string,
+  command: Command,
+  options: PredictOptions = {},
+): Promise<Answer> {
+  return ask(`${server.inference}/predictions/${model}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...options.headers },
+    body: JSON.stringify(command),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+}
+
+/** Registers the model whose archive has its name; synchronously, with one worker, unless the parameters say otherwise. */
+export async function register(
+  server: TestServer,
+  url: string,
+  parameters: Record<string, unknown> = {},
+): Promise<Answer> {
+  const query = queryOf({ url, initial_workers: 1, synchronous: true, ...parameters });
+  return ask(`${server.management}/models?${query}`, { method: 'POST' });
+}
+
+export async function unregister(
+  server: TestServer,
+  model: string,
+  parameters: Record<string, unknown> = {},
+): Promise<Answer> {
+  return ask(`${server.management}/models/${model}?${queryOf(parameters)}`, { method: 'DELETE' });
+}
+
+export async function scale(server: TestServer, model: string, parameters: Record<string, unknown>): Promise<Answer> {
+  return ask(`${server.management}/models/${model}?${queryOf(parameters)}`, { method: 'PUT' });
+}
+
+export async function describeModel(server: TestServer, model: string): Promise<ModelView> {
+  const { text } = await ask(`${server.management}/models/${model}`);
+  const [view] = JSON.parse(text) as ModelView[];
+  if (view === undefined) throw new Error(`no description of ${model}: ${text}`);
+  return view;
+}
+
+/** Resolves with the description once it shows what is awaited. */
+export function untilModel(server: TestServer, model: string, fits: (view: ModelView) => boolean): Promise<ModelView> {
+  return until(async () => {
+    const view = await describeModel(server, model);
+    return fits(view) && view;
+  });
+}
+
+/** Resolves when so many requests of the model wait for a worker. */
+export async function untilWaiting(server: TestServer, model: string, count: number): Promise<void> {
+  await untilModel(server, model, (view) => view.jobQueueStatus.pendingRequests === count);
+}
+
+export async function metricsText(server: TestServer): Promise<string> {
+  return (await ask(`${server.metrics}/metrics`)).text;
+}
+
+export async function ask(url: string, init?: RequestInit): Promise<Answer> {
+  const response = await fetch(url, init);
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** A request whose headers are sent as they are, over a connection of its own; the answer's body is read whole. */
+export function askRaw(
+  target: RequestOptions,
+  body?: string,
+): Promise<{ readonly status: number; readonly headers: IncomingMessage['headers']; readonly text: string }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = httpRequest({ agent: false, ...target }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+      response.on('error', reject);
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+function queryOf(parameters: Record<string, unknown>): string {
+  return new URLSearchParams(Object.entries(parameters).map(([name, value]) => [name, String(value)])).toString();
+}

@@ -1,0 +1,113 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Job, type JobKeeper, type JobKind } from '../../../src/core/job.ts';
+import { JobQueue } from '../../../src/core/job-queue.ts';
+import { jobRequest } from '../../support/jobs.ts';
+
+const nobody: JobKeeper = { abandoned: () => {}, taken: () => {}, ended: () => {} };
+const kinds: readonly JobKind[] = ['predict', 'explain', 'describe'];
+
+function job(id: number, kind: JobKind = 'predict'): Job {
+  return new Job(id, jobRequest({ kind }), 0, Infinity, nobody);
+}
+
+function queueOf(...jobs: readonly Job[]): JobQueue {
+  const queue = new JobQueue(100);
+  for (const one of jobs) queue.push(one);
+  return queue;
+}
+
+describe('the job queue', () => {
+  it('gives jobs out in the order they came', () => {
+    const jobs = [job(1), job(2), job(3)];
+    const queue = queueOf(...jobs);
+    expect(queue.head).toBe(jobs[0]);
+    expect(queue.take(2)).toEqual(jobs.slice(0, 2));
+    expect(queue.take(5)).toEqual(jobs.slice(2));
+    expect(queue.length).toBe(0);
+    expect(queue.head).toBeUndefined();
+  });
+
+  it('is full at its capacity', () => {
+    const queue = new JobQueue(1);
+    expect(queue.isFull).toBe(false);
+    queue.push(job(1));
+    expect(queue.isFull).toBe(true);
+  });
+
+  it.each([0, 1, 2])('lets the job at place %i leave', (place) => {
+    const jobs = [job(1), job(2), job(3)];
+    const queue = queueOf(...jobs);
+    const [leaving] = jobs.splice(place, 1);
+    if (leaving !== undefined) queue.remove(leaving);
+    expect(queue.take(3)).toEqual(jobs);
+  });
+
+  it('puts returning jobs before all others, in their order, even when it is full', () => {
+    const queue = new JobQueue(1);
+    const [waiting, first, second] = [job(3), job(1), job(2)];
+    queue.push(waiting);
+    queue.unshift([first, second]);
+    expect(queue.length).toBe(3);
+    expect(queue.take(3)).toEqual([first, second, waiting]);
+  });
+
+  it('counts the jobs of one kind at its head', () => {
+    expect(queueOf(job(1), job(2), job(3)).run(2)).toEqual({ length: 2, isClosed: false });
+    expect(queueOf(job(1), job(2)).run(9)).toEqual({ length: 2, isClosed: false });
+    expect(queueOf(job(1), job(2), job(3, 'explain')).run(9)).toEqual({ length: 2, isClosed: true });
+    expect(queueOf(job(1), job(2), job(3, 'explain')).run(2)).toEqual({ length: 2, isClosed: false });
+    expect(queueOf().run(9)).toEqual({ length: 0, isClosed: false });
+  });
+
+  it('sends a describe alone', () => {
+    expect(queueOf(job(1, 'describe'), job(2, 'describe')).run(9)).toEqual({ length: 1, isClosed: true });
+  });
+
+  it('agrees with a plain list, whatever is done to it', () => {
+    const step = fc.oneof(
+      fc.record({ op: fc.constant('push' as const), kind: fc.constantFrom(...kinds) }),
+      fc.record({ op: fc.constant('remove' as const), at: fc.nat(20) }),
+      fc.record({ op: fc.constant('take' as const), count: fc.nat(4) }),
+      fc.record({ op: fc.constant('return' as const), kinds: fc.array(fc.constantFrom(...kinds), { maxLength: 3 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const queue = new JobQueue(10);
+        let list: Job[] = [];
+        let lastId = 0;
+        const make = (kind: JobKind) => job(++lastId, kind);
+        for (const step of steps) {
+          if (step.op === 'push') {
+            const added = make(step.kind);
+            queue.push(added);
+            list.push(added);
+          } else if (step.op === 'remove') {
+            const leaving = list[step.at];
+            if (leaving === undefined) continue;
+            queue.remove(leaving);
+            list = list.filter((one) => one !== leaving);
+          } else if (step.op === 'take') {
+            expect(queue.take(step.count)).toEqual(list.splice(0, step.count));
+          } else {
+            const returning = step.kinds.map(make);
+            queue.unshift(returning);
+            list = [...returning, ...list];
+          }
+          const { length, isClosed } = queue.run(5);
+          const [head] = list;
+          const sameKind = list.findIndex((one) => one.request.kind !== head?.request.kind);
+          const inRun = sameKind < 0 ? list.length : sameKind;
+          const isAlone = head?.request.kind === 'describe';
+          expect(queue.length).toBe(list.length);
+          expect(queue.head).toBe(head);
+          expect(queue.isFull).toBe(list.length >= 10);
+          expect(length).toBe(isAlone ? 1 : Math.min(5, inRun));
+          expect(isClosed).toBe(isAlone || (sameKind >= 0 && sameKind < 5));
+        }
+        expect(queue.take(1000)).toEqual(list);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
