@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 // The command `sconce`: reads flags, starts the server in the foreground, and stops it on a signal.
 import { readFileSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { ConfigError } from './config/config-error.ts';
 import { loadConfig } from './config/load-config.ts';
+import type { ServerConfig } from './config/server-config.ts';
+import type { RunningServer } from './server.ts';
 import type { ServerLog } from './telemetry/logger.ts';
 
 const VERSION = readVersion();
@@ -24,6 +27,7 @@ const program = new Command('sconce')
 program
   .command('serve')
   .description('Serve models in the foreground until Ctrl-C')
+  .argument('[model]', 'a model to serve at once: an .onnx file, an archive or a folder')
   .option('--ts-config <file>', 'settings in TorchServe’s config.properties form')
   .option('--model-store <folder>', 'where model archives lie')
   .option('--models <models...>', 'models to load at start: [name=]archive, or all')
@@ -34,23 +38,50 @@ program
 
 await program.parseAsync();
 
-async function serve(flags: ServeFlags): Promise<void> {
+async function serve(model: string | undefined, flags: ServeFlags): Promise<void> {
   const { openLog } = await import('./telemetry/logger.ts');
   const { startServer } = await import('./server.ts');
   const serverLog = openLog();
   try {
-    const config = await loadConfig({ flags, env: process.env, cwd: process.cwd() });
+    const config = await configOf(model, flags);
     const server = await startServer(config, serverLog, VERSION);
     serverLog.log.info(
       { ...server.addresses, dialect: config.dialect.name, modelStore: config.modelStore },
       'Model server started.',
     );
     stopOnSignal(server.stop, serverLog);
+    if (model !== undefined) await showFirstSteps(server);
   } catch (error) {
     await serverLog.flush();
     process.stderr.write(`sconce: ${startFailure(error)}\n`);
     process.exitCode = 1;
   }
+}
+
+/** One model that is named on the command line gets one worker unless something else was asked for. */
+async function configOf(model: string | undefined, flags: ServeFlags): Promise<ServerConfig> {
+  const inputs = { env: process.env, cwd: process.cwd() };
+  if (model === undefined) return loadConfig({ flags, ...inputs });
+  const config = await loadConfig({ flags: flagsFor(model, flags), ...inputs });
+  return { ...config, defaultWorkersPerModel: config.defaultWorkersPerModel || 1 };
+}
+
+/** `serve MODEL` is short for its folder as the model store and its name as the model to load. */
+function flagsFor(model: string, flags: ServeFlags): ServeFlags {
+  if (flags.modelStore !== undefined || flags.models !== undefined) {
+    throw new ConfigError(
+      `${model}: a model stands for --model-store and --models together; give it, or them, but not both`,
+    );
+  }
+  const path = resolve(model);
+  return { ...flags, modelStore: dirname(path), models: [basename(path)] };
+}
+
+async function showFirstSteps(server: RunningServer): Promise<void> {
+  const { firstSteps } = await import('./first-steps.ts');
+  const response = await fetch(`${server.addresses.management}/models`);
+  const { models } = (await response.json()) as { models: { modelName: string }[] };
+  for (const { modelName } of models) process.stderr.write(`\n${(await firstSteps(server, modelName)) ?? ''}\n`);
 }
 
 /** The first signal drains, a second one ends at once. */

@@ -54,7 +54,9 @@ def encode_frame(header: Header, parts: Sequence[Buffer] = ()) -> List[Buffer]:
     # A lone surrogate (a file name in an exception's text, say) must not end the worker: it becomes a question mark.
     text = compact_json(header).encode("utf-8", "replace")
     if len(text) > MAX_HEADER_BYTES:
-        raise ValueError("the header has %d bytes, more than the %d that a frame may have" % (len(text), MAX_HEADER_BYTES))
+        raise ValueError(
+            "the header has %d bytes, more than the %d that a frame may have" % (len(text), MAX_HEADER_BYTES)
+        )
     buffers: List[Buffer] = [len(text).to_bytes(4, "big") + text]
     buffers.extend(parts)
     return buffers

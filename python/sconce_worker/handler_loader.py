@@ -1,7 +1,7 @@
 """From the manifest's handler string to something callable.
 
-Follows TorchServe's rules: a module of the archive first, then a built-in handler; a function wins over the module's only class.
-What goes wrong here is the author's, so every failure says which rule was not met.
+Follows TorchServe's rules: a module of the archive first, then a built-in handler; a function wins over the module's
+only class. What goes wrong here is the author's, so every failure says which rule was not met.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def load_entry_point(handler: Optional[str], envelope: Optional[str], model_dir:
     """Imports the handler and creates its object, without initialising it. Raises LoadFailure."""
     if not handler:
         raise LoadFailure(
-            "HANDLER_NOT_FOUND", "The model has no handler. Name one in the manifest (model.handler) or when registering."
+            "HANDLER_NOT_FOUND",
+            "The model has no handler. Name one in the manifest (model.handler) or when registering.",
         )
     module, function_name = _import_handler(handler, model_dir)
     entry_point = _find_entry_point(module, function_name)
@@ -82,15 +83,12 @@ def _not_found(handler: str, name: str, model_dir: str) -> str:
     except OSError:
         found = []
     listed = ", ".join(found[:10]) + (", …" if len(found) > 10 else "") if found else "no .py file"
-    return "No handler %s: the archive has %s, and %s is no built-in handler. Correct model.handler in the manifest." % (
-        handler,
-        listed,
-        name,
-    )
+    what = "No handler %s: the archive has %s, and %s is no built-in handler." % (handler, listed, name)
+    return what + " Correct model.handler in the manifest."
 
 
 def _find_entry_point(module: Any, function_name: Optional[str]) -> EntryPoint:
-    found = getattr(module, function_name or _DEFAULT_FUNCTION, None)
+    found: Any = getattr(module, function_name or _DEFAULT_FUNCTION, None)
     if found is not None and not (function_name and isinstance(found, type)):
         return EntryPoint(found, lambda context: found(None, context))
     if found is None:

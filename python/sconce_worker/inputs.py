@@ -36,7 +36,7 @@ def decode_request(job: JobRequest, is_decoding: bool) -> Tuple[Row, RequestHead
 
 
 def _decode(item: Input, is_decoding: bool) -> Any:
-    value = item.value if item.file is None else _read_file(item.file)
+    value = _read_file(item.value) if isinstance(item.value, str) else item.value
     if not is_decoding:
         return value
     content_type = item.content_type

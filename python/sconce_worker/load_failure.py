@@ -28,7 +28,10 @@ class LoadFailure(Exception):
 
 
 def load_failure(code: str, error: BaseException, hint: str = "") -> LoadFailure:
-    """The failure that an exception of the handler's code stands for. Running out of memory has its own code, whatever the step."""
+    """The failure that an exception of the handler's code stands for.
+
+    Running out of memory has its own code, whatever the step.
+    """
     if isinstance(error, LoadFailure):
         return error
     if is_out_of_memory(error):

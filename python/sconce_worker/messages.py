@@ -5,7 +5,7 @@ A message that does not have the protocol's form raises `FrameError`; nobody beh
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Union
 
 from sconce_worker import PROTOCOL_VERSION
 from sconce_worker.frames import Frame, FrameError
@@ -38,8 +38,7 @@ class Input(NamedTuple):
 
     name: str
     content_type: str
-    value: Optional[bytearray]
-    file: Optional[str]
+    value: Union[bytearray, str]
 
 
 class JobRequest(NamedTuple):
@@ -97,10 +96,10 @@ def parse_predict(frame: Frame) -> List[JobRequest]:
             for item in job["inputs"]:
                 file = item.get("file")
                 if file is None:
-                    inputs.append(Input(item["name"], item.get("contentType") or "", parts[taken], None))
+                    inputs.append(Input(item["name"], item.get("contentType") or "", parts[taken]))
                     taken += 1
                 else:
-                    inputs.append(Input(item["name"], item.get("contentType") or "", None, file))
+                    inputs.append(Input(item["name"], item.get("contentType") or "", str(file)))
             jobs.append(JobRequest(job["id"], job["requestId"], job["kind"], job["headers"], inputs))
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise _malformed("predict: %r" % error) from None

@@ -75,7 +75,13 @@ class Outbox:
             self._send([*self._take_metrics(), *encode_frame(header)])
 
     def report_metric(
-        self, name: str, unit: str, value: float, kind: str, dimensions: Sequence[Tuple[str, str]], request_ids: Sequence[str]
+        self,
+        name: str,
+        unit: str,
+        value: float,
+        kind: str,
+        dimensions: Sequence[Tuple[str, str]],
+        request_ids: Sequence[str],
     ) -> None:
         """Adds a metric to what leaves with the next frame. Raises ValueError for a value that JSON cannot carry."""
         frame = encode_frame(

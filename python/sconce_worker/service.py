@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from sconce_worker.batch_link import STREAM_HEADER, WorkerLink
 from sconce_worker.inputs import Row, decode_request
@@ -91,7 +91,7 @@ class Service:
     def _accept(self, requests: Sequence[JobRequest]) -> Optional[Batch]:
         """Opens the jobs and decodes them; ends at once those that nobody waits for or that cannot be read."""
         batch = Batch([], [], [], {})
-        ended = []
+        ended: List[Tuple[OpenJob, Outcome]] = []
         for request in requests:
             job = self._outbox.open(request.id)
             if job.is_cancelled and self._is_alone:

@@ -9,7 +9,7 @@ import unittest
 from typing import Any, Dict, Optional
 
 import packages  # noqa: F401
-from worker_driver import WorkerDriver, json_request
+from worker_driver import WorkerDriver
 
 FUNCTION = """
     def handle(data, context):
@@ -77,12 +77,22 @@ class Handlers(unittest.TestCase):
         self.assertEqual(self.answer({"image_classifier.py": FUNCTION}, "image_classifier"), b"function")
 
     def test_modules_named_like_parts_of_the_packages_are_the_archives_own(self) -> None:
-        names = ["utils", "metrics", "context", "service", "version", "protocol", "frames", "process", "worker", "messages"]
+        names = [
+            "utils",
+            "metrics",
+            "context",
+            "service",
+            "version",
+            "protocol",
+            "frames",
+            "process",
+            "worker",
+            "messages",
+        ]
         files = {name + ".py": "WHO = 'archive'\n" for name in names}
-        files["handler.py"] = (
-            "\n".join("import " + name for name in names)
-            + "\ndef handle(rows, unused):\n    return rows and [[%s]]\n" % ", ".join(name + ".WHO" for name in names)
-        )
+        files["handler.py"] = "\n".join(
+            "import " + name for name in names
+        ) + "\ndef handle(rows, unused):\n    return rows and [[%s]]\n" % ", ".join(name + ".WHO" for name in names)
         self.assertEqual(json.loads(self.answer(files, "handler.py")), ["archive"] * len(names))
 
     def test_relative_paths_and_the_context_are_those_of_the_model(self) -> None:

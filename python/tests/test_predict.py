@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import unittest
 from typing import Any, Dict
@@ -141,7 +140,9 @@ class Batches(unittest.TestCase):
         self.assertEqual(row, expected)
 
     def test_what_does_not_keep_its_promise_arrives_as_bytes(self) -> None:
-        row = self.row(json=("application/json", b'{"a": '), text=("text/plain", b"\xff"), params=("application/json;x=1", b"1"))
+        row = self.row(
+            json=("application/json", b'{"a": '), text=("text/plain", b"\xff"), params=("application/json;x=1", b"1")
+        )
         expected = {"json": ["bytearray", '{"a": '], "text": ["bytearray", "\xff"], "params": ["bytearray", "1"]}
         self.assertEqual(row, expected)
 
@@ -284,7 +285,13 @@ class Endings(unittest.TestCase):
             self.assertIn("takes predict, not surprise", worker.log())
 
     def test_parts_that_do_not_fit_the_inputs_end_the_worker(self) -> None:
-        job = {"id": 1, "requestId": "r", "kind": "predict", "headers": [], "inputs": [{"name": "a", "contentType": ""}]}
+        job = {
+            "id": 1,
+            "requestId": "r",
+            "kind": "predict",
+            "headers": [],
+            "inputs": [{"name": "a", "contentType": ""}],
+        }
         for parts in ([], [b"x", b"y"]):
             with WorkerDriver({"handler.py": HANDLER}) as worker:
                 worker.load()

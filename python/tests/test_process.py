@@ -187,7 +187,11 @@ class ServerDeath(unittest.TestCase):
         tests = os.path.dirname(os.path.abspath(__file__))
         env = dict(os.environ, PYTHONPATH=tests)
         process = subprocess.Popen(
-            [sys.executable, "-c", server], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True
+            [sys.executable, "-c", server],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
         )
         try:
             worker, keeper, folder = process.stdout.readline().split()

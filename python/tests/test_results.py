@@ -25,8 +25,10 @@ Point = collections.namedtuple("Point", "x y")
 def random_value(source: random.Random, depth: int) -> Any:
     kind = source.randrange(10 if depth else 6)
     if kind < 6:
-        texts = ["", "a", "größe", "\n\"\\", "🎈", "\ud800"]
-        return [None, True, source.randrange(-(10**20), 10**20), source.random(), source.choice(texts), float("inf")][kind]
+        texts = ["", "a", "größe", '\n"\\', "🎈", "\ud800"]
+        return [None, True, source.randrange(-(10**20), 10**20), source.random(), source.choice(texts), float("inf")][
+            kind
+        ]
     items = [random_value(source, depth - 1) for _ in range(source.randrange(4))]
     if kind < 8:
         return items if kind == 6 else tuple(items)
@@ -59,7 +61,13 @@ class Encoding(unittest.TestCase):
     def test_what_json_cannot_say_names_its_index_and_type(self) -> None:
         circular: Any = []
         circular.append(circular)
-        for result, name in ((object(), "object"), ({1, 2}, "set"), ([b"x"], "list"), (circular, "list"), ("\ud800", "str")):
+        for result, name in (
+            (object(), "object"),
+            ({1, 2}, "set"),
+            ([b"x"], "list"),
+            (circular, "list"),
+            ("\ud800", "str"),
+        ):
             with self.assertRaises(JobError) as caught:
                 encode_result(result, 3, 0)
             self.assertEqual(caught.exception.code, "OUTPUT_NOT_SERIALISABLE")

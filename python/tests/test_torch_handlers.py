@@ -1,4 +1,4 @@
-"""The built-in handlers with the torch that is installed. Where there is none, these tests are skipped, unless it is required."""
+"""The built-in handlers with the torch that is installed; where there is none they are skipped, unless it is required."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ class TorchCase(unittest.TestCase):
         with open(self.path(name), "w", encoding="utf-8") as file:
             file.write(text)
 
-    def context(self, config: Optional[Dict[str, Any]] = None, headers: Optional[Dict[str, str]] = None, **model: str) -> Any:
+    def context(
+        self, config: Optional[Dict[str, Any]] = None, headers: Optional[Dict[str, str]] = None, **model: str
+    ) -> Any:
         from ts.context import Context, RequestProcessor
         from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 
@@ -145,7 +147,9 @@ class BaseHandlers(TorchCase):
 
     def test_a_file_of_no_known_kind_says_what_would_be(self) -> None:
         self.write("model.bin", "")
-        with self.assertRaisesRegex(RuntimeError, "No model weights could be loaded: model.bin is neither .pt, .onnx nor .so"):
+        with self.assertRaisesRegex(
+            RuntimeError, "No model weights could be loaded: model.bin is neither .pt, .onnx nor .so"
+        ):
             self.base().initialize(self.context(serializedFile="model.bin"))
 
     def test_a_model_file_with_several_classes_is_refused(self) -> None:
@@ -159,7 +163,9 @@ class BaseHandlers(TorchCase):
         self.save_torchscript()
         insights = lambda self, tensor, raw, target: [[tensor.shape[0], raw, target]]  # noqa: E731
         handler = self.base(
-            preprocess=lambda self, data: self.model.weight, get_insights=insights, describe_handle=lambda self: {"a": 1}
+            preprocess=lambda self, data: self.model.weight,
+            get_insights=insights,
+            describe_handle=lambda self: {"a": 1},
         )
         context = self.context(serializedFile="model.pt", headers={"explain": "True"})
         handler.initialize(context)
@@ -206,7 +212,10 @@ class BaseHandlers(TorchCase):
 
     def test_a_model_that_cannot_be_compiled_runs_as_it_is(self) -> None:
         self.save_torchscript()
-        handler, context = self.base(), self.context(serializedFile="model.pt", config={"pt2": {"backend": "eager", "no": 1}})
+        handler, context = (
+            self.base(),
+            self.context(serializedFile="model.pt", config={"pt2": {"backend": "eager", "no": 1}}),
+        )
         handler.initialize(context)
         self.assertEqual(handler.handle([[1.0, 2.0]], context), [[1.0, 2.0, 3.0]])
 

@@ -117,7 +117,10 @@ class Utilities(unittest.TestCase):
         self.assertEqual(util.map_class_to_label([[0.1, 0.9]]), [{"0": 0.1, "1": 0.9}])
         labels = {"5": "cat", "6": "dog"}
         self.assertEqual(util.map_class_to_label([[0.7, 0.3]], labels, [[6, 5]]), [{"dog": 0.7, "cat": 0.3}])
-        for arguments, words in (((((0.1,),),), "Convert classes to list"), (([[0.1]], ["a"]), "Mapping must be a dict")):
+        for arguments, words in (
+            ((((0.1,),),), "Convert classes to list"),
+            (([[0.1]], ["a"]), "Mapping must be a dict"),
+        ):
             with self.assertRaisesRegex(Exception, words):
                 util.map_class_to_label(*arguments)
 
@@ -261,7 +264,9 @@ class Metrics(unittest.TestCase):
     def test_outside_a_worker_metrics_are_log_lines(self) -> None:
         set_metric_sink(None)
         with self.assertLogs("ts.metrics", "INFO") as logs:
-            CachingMetric("S1", "kB", ["ModelName", "Level"], MetricTypes.GAUGE).add_or_update(5, ["m1", "Model"], "r-1,r-2")
+            CachingMetric("S1", "kB", ["ModelName", "Level"], MetricTypes.GAUGE).add_or_update(
+                5, ["m1", "Model"], "r-1,r-2"
+            )
         line = logs.records[0].getMessage()
         pattern = r"\[METRICS\]S1\.Kilobytes:5\|#ModelName:m1,Level:Model\|#type:GAUGE\|#hostname:[^,]+,\d+,r-1,r-2"
         self.assertRegex(line, "^%s$" % pattern)

@@ -7,7 +7,7 @@ The worker fills them in; the only way from here to the wire is the `BatchLink` 
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 
 class RequestProcessor:
@@ -95,7 +95,8 @@ class Context:
             "limit_max_image_pixels": limit_max_image_pixels,
         }
         self.request_ids: Optional[Dict[int, str]] = None
-        self._request_processor: Optional[List[Optional[RequestProcessor]]] = None
+        # Any: None while loading, then a list. Asking for a request while loading is the caller's mistake, a TypeError.
+        self._request_processor: Any = None
         self._metrics = metrics
         self._limit_max_image_pixels = True
         self.model_yaml_config = model_yaml_config

@@ -42,11 +42,12 @@ export class RestartPolicy {
       this.#failingSince = now;
       return { delayMs: 0, reason: `restarting after ${how}` };
     }
-    const delayMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (this.#failures - 2));
-    const jittered = Math.round(delayMs * (1 + JITTER * (this.#random() * 2 - 1)));
+    const doubled = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (this.#failures - 2));
+    const jittered = Math.round(doubled * (1 + JITTER * (this.#random() * 2 - 1)));
+    const delayMs = Math.min(MAX_DELAY_MS, jittered);
     return {
-      delayMs: Math.min(MAX_DELAY_MS, jittered),
-      reason: `${how}; failed ${this.#failures} times without an answered batch, next start in ${(jittered / 1000).toFixed(1)} s`,
+      delayMs,
+      reason: `${how}; failed ${this.#failures} times without an answered batch, next start in ${(delayMs / 1000).toFixed(1)} s`,
     };
   }
 }

@@ -125,7 +125,12 @@ export class Scheduler implements JobKeeper {
         this.#holdTimer = clock.after(plan.untilAt - now, () => this.pump());
         return;
       }
-      this.#dispatch(worker, this.#queue.take(plan.size), now);
+      const taken = this.#queue.take(plan.size);
+      const expired = taken.filter((job) => job.deadlineAt <= now);
+      const alive = expired.length === 0 ? taken : taken.filter((job) => job.deadlineAt > now);
+      if (alive.length > 0) this.#dispatch(worker, alive, now);
+      // Their timers come late when the event loop was busy; a worker must not compute what nobody waits for.
+      for (const job of expired) job.fail(deadlineExceeded(job, this.#options.model));
     }
   }
 

@@ -51,7 +51,7 @@ describe('register a model', () => {
 
   test('a registration without workers says that the model is registered', async () => {
     const answer = await bench.manage('POST', '/models?url=squeezenet_v1.1.mar', CURL);
-    expectStatus(answer, OK, 52, 'Model \\"squeezenet_v1.1\\" registered');
+    expectStatus(answer, OK, 55, 'Model \\"squeezenet_v1.1\\" registered');
   });
 
   test('an asynchronous registration with a worker is accepted', async () => {
@@ -128,7 +128,7 @@ describe('with two versions of noop', () => {
 
   test('set-default makes any version the one that answers without a version in the path', async () => {
     const answer = await bench.manage('PUT', '/models/noop/2.0/set-default', CURL);
-    expectStatus(answer, OK, 81, 'Default version successfully updated for model \\"noop\\" to \\"2.0\\"');
+    expectStatus(answer, OK, 85, 'Default version successfully updated for model \\"noop\\" to \\"2.0\\"');
     expect((await bench.describe('noop')).modelVersion).toBe('2.0');
   });
 

@@ -60,7 +60,7 @@ describe('a worker that dies with a request', () => {
 
   test('leaves neither a forked child nor a subprocess behind', async () => {
     for (const command of ['fork', 'spawn']) {
-      await predict(server, 'mortal', { do: command, then: 'leave' });
+      await predict(server, 'mortal', { do: command, next: 'leave' });
       const entry = (await model.journal()).at(-1);
       expect(entry?.child).toBeGreaterThan(0);
       await untilGone(entry?.child ?? 0);
@@ -69,7 +69,7 @@ describe('a worker that dies with a request', () => {
   });
 
   test('is noticed although a forked child keeps its descriptors open', async () => {
-    const answer = await predict(server, 'mortal', { do: 'fork', raw: true, then: 'leave' });
+    const answer = await predict(server, 'mortal', { do: 'fork', raw: true, next: 'leave' });
     expect(answer.status).toBe(503);
     expect(answer.text).toContain('exit code 3');
   });

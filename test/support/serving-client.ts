@@ -125,5 +125,7 @@ export function askRaw(
 }
 
 function queryOf(parameters: Record<string, unknown>): string {
-  return new URLSearchParams(Object.entries(parameters).map(([name, value]) => [name, String(value)])).toString();
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) query.set(name, String(value));
+  return query.toString();
 }

@@ -11,7 +11,7 @@ def timed(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wraps a method so that it reports the metric `ts_handler_<its name>` in milliseconds when profiling is asked for."""
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        context = getattr(self, "context", None)
+        context: Any = getattr(self, "context", None)
         if not _is_profiling(context):
             return function(self, *args, **kwargs)
         cuda = _cuda()

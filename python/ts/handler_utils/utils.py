@@ -10,11 +10,11 @@ from typing import Any, Dict, Optional
 def send_intermediate_predict_response(
     ret: Any, req_id_map: Dict[int, str], message: str, code: int, context: Any
 ) -> None:
-    """Sends `ret[i]` as the next part of the answer of each request `i` in `req_id_map`; the handler's return value is the last part.
+    """Sends `ret[i]` as the next part of the answer of each request `i` in `req_id_map`.
 
-    `req_id_map` may name only some of `context.request_ids`. A `code` other than 200 ends those requests with `message` as their error.
-    Waits when a client takes its stream too slowly. Raises RequestCancelled when nobody waits for any request of the batch.
-    On ranks other than 0 it does nothing.
+    The handler's return value is the last part. `req_id_map` may name only some of `context.request_ids`. A `code` other
+    than 200 ends those requests with `message` as their error. Waits when a client takes its stream too slowly. Raises
+    RequestCancelled when nobody waits for any request of the batch. On ranks other than 0 it does nothing.
     """
     if os.environ.get("LOCAL_RANK", "0") != "0":
         return

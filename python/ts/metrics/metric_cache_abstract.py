@@ -73,7 +73,7 @@ class MetricCacheAbstract(abc.ABC):
         dimensions: Any = None,
         metric_type: MetricTypes = MetricTypes.COUNTER,
     ) -> None:
-        """Reports a value, registering the metric at its first report. `idx` names one request of the batch; without it, all."""
+        """Reports a value, registering the metric at its first report. `idx` is one request of the batch, None all."""
         self._check_type(metric_type)
         request_id = self._request_id(idx)
         dimensions = self._with_default_dimensions(dimensions, bool(request_id))

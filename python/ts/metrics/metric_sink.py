@@ -28,7 +28,9 @@ def emit_metric(
     """Reports one value. What is no finite number is refused with a log line; a metric never fails a request."""
     number = value if type(value) in (int, float) else _as_number(value)
     if number is None or not math.isfinite(number):
-        logger.error("[METRICS]Failed to update metric with name:%s: its value %.80r is not a finite number.", name, value)
+        logger.error(
+            "[METRICS]Failed to update metric with name:%s: its value %.80r is not a finite number.", name, value
+        )
     elif _sink is not None:
         try:
             _sink(name, unit, number, kind, dimensions, request_ids)

@@ -1,7 +1,7 @@
 """The handler that loads a PyTorch model and runs it: the base of the built-in handlers and of most authors' own.
 
-Authors override single steps, often without calling `super().__init__`; so no method relies on more than `initialize` and `handle`
-have set. This module defines one class and no more, because the loader takes the only class that it finds.
+Authors override single steps, often without calling `super().__init__`; so no method relies on more than `initialize` and
+`handle` have set. This module defines one class and no more, because the loader takes the only class that it finds.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ _inference_mode = getattr(torch, "inference_mode", torch.no_grad)
 
 def setup_ort_session(model_pt_path: str, map_location: Optional[str]) -> Any:
     """An ONNX Runtime session for a model file, on the GPU when `map_location` is "cuda"."""
-    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"] if map_location == "cuda" else ["CPUExecutionProvider"]
+    providers = (
+        ["CUDAExecutionProvider", "CPUExecutionProvider"] if map_location == "cuda" else ["CPUExecutionProvider"]
+    )
     options = _onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
     return _onnxruntime.InferenceSession(model_pt_path, providers=providers, sess_options=options)
@@ -97,7 +99,7 @@ class BaseHandler(abc.ABC):
             self.model.to(self.device)
             self.model.eval()
         elif path.endswith(".pt"):
-            self.model = self._load_torchscript_model(self.model_pt_path)
+            self.model = self._load_torchscript_model(path)
             self.model.eval()
         elif path.endswith(".onnx") and ONNX_AVAILABLE:
             self.model = setup_ort_session(require_file(path, "ONNX model"), self.map_location)
@@ -198,6 +200,10 @@ class BaseHandler(abc.ABC):
             target = first.get("target") or 0
         return self.get_insights(data_preprocess, inputs, target)
 
+    def get_insights(self, tensor_data: Any, inputs: Any, target: Any = 0) -> Any:
+        """The explanation itself; for subclasses to say."""
+        raise NotImplementedError("%s explains nothing: define get_insights" % type(self).__name__)
+
     def describe_handle(self) -> Any:
         """What the model tells of itself, a JSON object; for subclasses to say."""
         logger.info("This handler describes nothing: override describe_handle to return a dict.")
@@ -246,7 +252,11 @@ def _choose_device(gpu_id: Any) -> Tuple[Optional[str], Any]:
     if gpu_id is not None:
         if torch.cuda.is_available():
             return "cuda", torch.device("cuda:%s" % gpu_id)
-        if os.environ.get("TS_IPEX_GPU_ENABLE", "false") == "true" and hasattr(torch, "xpu") and torch.xpu.is_available():
+        if (
+            os.environ.get("TS_IPEX_GPU_ENABLE", "false") == "true"
+            and hasattr(torch, "xpu")
+            and torch.xpu.is_available()
+        ):
             return "xpu", torch.device("xpu:%s" % gpu_id)
         if hasattr(torch.backends, "mps") and torch.backends.mps.is_available():
             return "mps", torch.device("mps")

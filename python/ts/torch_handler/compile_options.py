@@ -11,9 +11,10 @@ logger = logging.getLogger(__name__)
 
 
 def compile_options(config: Any) -> Optional[Dict[str, Any]]:
-    """The arguments for torch.compile, None when the model is not to be compiled. Raises ValueError for a `pt2` of another form.
+    """The arguments for torch.compile, None when the model is not to be compiled.
 
-    `pt2.compile.enable` is taken out of the configuration, as handlers that read it after us have come to expect.
+    `pt2.compile.enable` is taken out of the configuration, as handlers that read it after us have come to expect. Raises
+    ValueError for a `pt2` of another form.
     """
     section = config.get("pt2") if isinstance(config, dict) else None
     if section is None:

@@ -19,6 +19,8 @@ class LazyIntegratedGradients:
             try:
                 from captum.attr import IntegratedGradients
             except ImportError as error:
-                raise ImportError("Explanations need captum: install it for the worker's Python (%s)." % error) from error
+                raise ImportError(
+                    "Explanations need captum: install it for the worker's Python (%s)." % error
+                ) from error
             self._gradients = IntegratedGradients(self._model)
         return getattr(self._gradients, name)

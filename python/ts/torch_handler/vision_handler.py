@@ -18,6 +18,9 @@ from ts.torch_handler.integrated_gradients import LazyIntegratedGradients
 class VisionHandler(BaseHandler, ABC):
     """Images (bytes, base64 text or nested lists) to one tensor; `image_processing` of the subclass does the rest."""
 
+    #: Turns one PIL image into a tensor.
+    image_processing: Any
+
     def initialize(self, context: Any) -> None:
         """Loads the model; lets very large images in when the server says so."""
         super().initialize(context)
@@ -41,6 +44,6 @@ class VisionHandler(BaseHandler, ABC):
             images.append(image)
         return torch.stack(images).to(self.device)
 
-    def get_insights(self, tensor_data: Any, _: Any, target: Any = 0) -> Any:
+    def get_insights(self, tensor_data: Any, inputs: Any, target: Any = 0) -> Any:
         """How much each pixel counted for `target`. Needs captum."""
         return self.ig.attribute(tensor_data, target=target, n_steps=15).tolist()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import itertools
 import json
 import logging
 import os
@@ -100,7 +99,7 @@ def map_class_to_label(
     if mapping is not None and not isinstance(mapping, dict):
         raise Exception("Mapping must be a dict")
     if lbl_classes is None:
-        lbl_classes = itertools.repeat(range(len(probs[0]) if probs else 0), len(probs))
+        lbl_classes = [range(len(row)) for row in probs]
     labels = mapping or {}
     return [
         {labels.get(str(number), str(number)): probability for number, probability in zip(classes, row)}

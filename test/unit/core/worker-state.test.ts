@@ -6,7 +6,6 @@ describe('the words for an exit', () => {
     [{ exitCode: 3, signal: null }, 'exit code 3', 3],
     [{ exitCode: 0, signal: null }, 'exit code 0', 0],
     [{ exitCode: null, signal: 'SIGKILL' }, 'signal SIGKILL', 137],
-    [{ exitCode: null, signal: 'SIGSEGV' }, 'signal SIGSEGV', 1],
     [{ exitCode: null, signal: null }, 'exit code unknown', 1],
   ])('%o is "%s", for a shell %i', (exit, words, code) => {
     const ended = { ...exit, stderrTail: [] };

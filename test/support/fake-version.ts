@@ -1,0 +1,76 @@
+// A registered model version without archive or processes: real scheduler, pool whose numbers the test sets.
+import type { ModelSpec } from '../../src/core/model-spec.ts';
+import type { ModelVersion } from '../../src/core/model-version.ts';
+import type { Clock, WorkerPool } from '../../src/core/ports.ts';
+import { Scheduler } from '../../src/core/scheduler.ts';
+import type { WorkerDescription } from '../../src/core/worker-state.ts';
+import { FakeClock } from './fake-clock.ts';
+import { ServingJournal } from './serving-journal.ts';
+
+/** A spec with harmless values; `over` says what matters. */
+export function modelSpec(over: Partial<ModelSpec> = {}): ModelSpec {
+  return {
+    name: 'm',
+    version: '1.0',
+    url: 'm.mar',
+    runtime: 'python',
+    handler: 'h.py',
+    modelDir: '/models/m',
+    modelConfig: null,
+    batchSize: 1,
+    maxBatchDelayMs: 100,
+    responseTimeoutSec: 120,
+    startupTimeoutSec: 120,
+    queueSize: 100,
+    maxRetryTimeoutSec: 300,
+    clientTimeoutMs: 0,
+    deviceType: 'cpu',
+    deviceIds: undefined,
+    initialMinWorkers: 1,
+    initialMaxWorkers: 1,
+    loadedAtStartup: false,
+    ...over,
+  };
+}
+
+export class FakePool implements WorkerPool {
+  minWorkers = 1;
+  maxWorkers = 1;
+  healthy = 1;
+  ready = 1;
+  isBeyond = false;
+  workers: WorkerDescription[] = [];
+
+  async scale(): Promise<void> {}
+
+  async describe(): Promise<WorkerDescription[]> {
+    return this.workers;
+  }
+
+  healthyWorkers(): number {
+    return this.healthy;
+  }
+
+  readyWorkers(): number {
+    return this.ready;
+  }
+
+  isBeyondRetryWindow(): boolean {
+    return this.isBeyond;
+  }
+
+  async stop(): Promise<void> {}
+}
+
+export interface FakeVersion extends ModelVersion {
+  readonly pool: FakePool;
+}
+
+/** A version with a real scheduler on the given clock. */
+export function fakeVersion(over: Partial<ModelSpec> = {}, clock: Clock = new FakeClock()): FakeVersion {
+  const spec = modelSpec(over);
+  const { batchSize, maxBatchDelayMs, queueSize } = spec;
+  const observer = new ServingJournal();
+  const scheduler = new Scheduler({ model: spec.name, batchSize, maxBatchDelayMs, queueSize, clock, observer });
+  return { spec, scheduler, pool: new FakePool(), releaseArchive: async () => {} };
+}

@@ -1,0 +1,412 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ServingError } from '../../../src/core/errors.ts';
+import type { Job, JobKind } from '../../../src/core/job.ts';
+import { Scheduler, type SchedulerOptions } from '../../../src/core/scheduler.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeWorker } from '../../support/fake-worker.ts';
+import { jobRequest, textOf } from '../../support/jobs.ts';
+import { ServingJournal } from '../../support/serving-journal.ts';
+import { codeOf, rejectionOf, servingErrorOf } from '../../support/thrown.ts';
+
+let clock: FakeClock;
+let journal: ServingJournal;
+let scheduler: Scheduler;
+
+beforeEach(() => build());
+
+function build(over: Partial<SchedulerOptions> = {}): void {
+  clock = new FakeClock();
+  journal = new ServingJournal();
+  scheduler = new Scheduler({
+    model: 'm',
+    batchSize: 4,
+    maxBatchDelayMs: 100,
+    queueSize: 10,
+    clock,
+    observer: journal,
+    ...over,
+  });
+}
+
+function submit(requestId: string, over: { kind?: JobKind; deadlineAt?: number; requestedVersion?: string } = {}): Job {
+  const { kind = 'predict', deadlineAt = Infinity, requestedVersion } = over;
+  return scheduler.submit(jobRequest({ requestId, kind, requestedVersion }), deadlineAt);
+}
+
+function addWorker(id = 'w', capacity = 4): FakeWorker {
+  const worker = new FakeWorker(id, capacity);
+  scheduler.addWorker(worker);
+  return worker;
+}
+
+function finish(worker: FakeWorker): void {
+  worker.answer();
+  scheduler.pump();
+}
+
+const idsOf = (worker: FakeWorker) => worker.batches.map((batch) => batch.map((job) => job.request.requestId).join(''));
+
+async function isIdle(): Promise<boolean> {
+  let isIdle = false;
+  void scheduler.idle().then(() => {
+    isIdle = true;
+  });
+  await Promise.resolve();
+  await Promise.resolve();
+  return isIdle;
+}
+
+describe('dispatch', () => {
+  it('gives a job to a free worker at once', async () => {
+    const worker = addWorker();
+    const job = submit('a');
+    expect(idsOf(worker)).toEqual(['a']);
+    expect(job.state).toBe('held');
+    const answer = job.next();
+    finish(worker);
+    expect(textOf(await answer)).toBe('answer to a');
+  });
+
+  it('gives what waited to a worker that becomes ready, in batches and in order', () => {
+    for (const id of 'abcdef') submit(id);
+    const worker = addWorker();
+    expect(idsOf(worker)).toEqual(['abcd']);
+    finish(worker);
+    expect(idsOf(worker)).toEqual(['abcd', 'ef']);
+  });
+
+  it('collects a batch while the only worker is busy, and sends what there is when it is free', () => {
+    const worker = addWorker();
+    for (const id of 'abc') submit(id);
+    finish(worker);
+    expect(idsOf(worker)).toEqual(['a', 'bc']);
+  });
+
+  it('holds a batch that is not full while another worker is busy, until the oldest has waited the delay', () => {
+    addWorker('busy');
+    const worker = addWorker('free');
+    submit('x');
+    submit('a');
+    clock.advance(60);
+    submit('b');
+    clock.advance(39);
+    expect(idsOf(worker)).toEqual([]);
+    clock.advance(1);
+    expect(idsOf(worker)).toEqual(['ab']);
+  });
+
+  it('sends a held batch as soon as it is full', () => {
+    addWorker('busy');
+    const worker = addWorker('free');
+    submit('x');
+    for (const id of 'abc') submit(id);
+    expect(idsOf(worker)).toEqual([]);
+    submit('d');
+    expect(idsOf(worker)).toEqual(['abcd']);
+  });
+
+  it('sends a held batch when the other worker becomes idle or goes away', () => {
+    const busy = addWorker('busy');
+    const worker = addWorker('free');
+    submit('x');
+    submit('a');
+    scheduler.removeWorker(busy);
+    expect(idsOf(worker)).toEqual(['a']);
+  });
+
+  it('lets a job that waited its delay behind busy workers go at once with whatever waits beside it', () => {
+    const first = addWorker('1');
+    const second = addWorker('2');
+    submit('x');
+    for (const id of 'yyyy') submit(id);
+    submit('a');
+    clock.advance(150);
+    submit('b');
+    finish(first);
+    expect(idsOf(first)).toEqual(['x', 'ab']);
+    expect(second.batches).toHaveLength(1);
+  });
+
+  it('never lets kinds share a batch, and gains nothing by holding back what no later job can join', () => {
+    addWorker('busy');
+    submit('x');
+    for (const id of 'ab') submit(id);
+    submit('c', { kind: 'explain' });
+    submit('d');
+    const worker = addWorker('free');
+    expect(idsOf(worker)).toEqual(['ab']);
+    finish(worker);
+    expect(idsOf(worker)).toEqual(['ab', 'c']);
+  });
+
+  it('sends each describe alone', () => {
+    const blocker = addWorker();
+    submit('x');
+    submit('a', { kind: 'describe' });
+    submit('b', { kind: 'describe' });
+    finish(blocker);
+    finish(blocker);
+    expect(idsOf(blocker)).toEqual(['x', 'a', 'b']);
+  });
+
+  it('gives a worker no more than it has room for', () => {
+    for (const id of 'abc') submit(id);
+    expect(idsOf(addWorker('small', 2))).toEqual(['ab']);
+  });
+
+  it('gives nothing to a worker that was removed', () => {
+    const worker = addWorker();
+    scheduler.removeWorker(worker);
+    submit('a');
+    expect(worker.batches).toEqual([]);
+    expect(scheduler.waiting).toBe(1);
+  });
+
+  it('reports each step once, with the times since arrival', () => {
+    const worker = addWorker();
+    submit('x');
+    const job = submit('a');
+    clock.advance(30);
+    finish(worker);
+    clock.advance(12);
+    finish(worker);
+    expect(journal.queuedJobs).toContain(job);
+    expect(journal.dispatchedJobs.filter((entry) => entry.job === job)).toEqual([{ job, waitedMs: 30 }]);
+    expect(journal.finishedJobs.filter((entry) => entry.job === job)).toEqual([
+      { job, failure: undefined, tookMs: 42 },
+    ]);
+  });
+});
+
+describe('admission', () => {
+  it('refuses what does not fit in the queue, and says what to do', () => {
+    build({ queueSize: 2 });
+    submit('a');
+    submit('b');
+    const error = servingErrorOf(() => submit('c', { requestedVersion: '1.0' }));
+    expect(error).toMatchObject({ code: 'QUEUE_FULL', details: { model: 'm', version: '1.0', retryAfterSec: 1 } });
+    expect(error.message).toContain('job_queue_size');
+    expect(scheduler.remainingCapacity).toBe(0);
+    expect(journal.queuedJobs).toHaveLength(2);
+  });
+
+  it('turns new jobs away while a refusal is in force, and keeps what waits', () => {
+    submit('a');
+    scheduler.refuse((request) => new ServingError('MODEL_STOPPING', `no ${request.requestId}`));
+    expect(servingErrorOf(() => submit('b')).message).toBe('no b');
+    expect(scheduler.waiting).toBe(1);
+    scheduler.refuse(undefined);
+    submit('c');
+    expect(scheduler.waiting).toBe(2);
+  });
+
+  it('ends every waiting job, but none that a worker has', async () => {
+    const worker = addWorker();
+    const running = submit('x');
+    const waiting = [submit('a'), submit('b')];
+    scheduler.failWaiting(() => new ServingError('MODEL_UNAVAILABLE', 'no'));
+    for (const job of waiting) expect((await rejectionOf(job.next())).code).toBe('MODEL_UNAVAILABLE');
+    expect(running.state).toBe('held');
+    expect(scheduler.waiting).toBe(0);
+    finish(worker);
+    expect(textOf(await running.next())).toBe('answer to x');
+  });
+});
+
+describe('deadlines', () => {
+  it('answers a job at its deadline while it waits', async () => {
+    const job = submit('a', { deadlineAt: 50 });
+    clock.advance(49);
+    expect(job.state).toBe('queued');
+    clock.advance(1);
+    const error = await rejectionOf(job.next());
+    expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED', details: { model: 'm' } });
+    expect(error.message).toBe('The request allowed 50 ms, and they were over while it waited for a worker.');
+    expect(scheduler.waiting).toBe(0);
+    expect(addWorker().batches).toEqual([]);
+  });
+
+  it('answers a job at its deadline while a worker has it, and tells the worker', async () => {
+    const worker = addWorker();
+    const job = submit('a', { deadlineAt: 50 });
+    worker.start();
+    clock.advance(50);
+    expect((await rejectionOf(job.next())).message).toContain('while the model computed it');
+    expect(worker.cancelled).toEqual([job]);
+    expect(scheduler.running).toBe(0);
+  });
+
+  it('sets no timer without a deadline, and leaves none behind', () => {
+    const worker = addWorker();
+    submit('a');
+    expect(clock.pendingTimers).toBe(0);
+    finish(worker);
+    submit('b', { deadlineAt: 50 });
+    expect(clock.pendingTimers).toBe(1);
+    finish(worker);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('gives no expired job to a worker, even when its timer comes late', async () => {
+    const worker = addWorker();
+    submit('x');
+    const [expired, alive, alsoExpired] = [
+      submit('a', { deadlineAt: 50 }),
+      submit('b', { deadlineAt: 500 }),
+      submit('c', { deadlineAt: 60 }),
+    ];
+    clock.stall(70);
+    finish(worker);
+    expect(idsOf(worker)).toEqual(['x', 'b']);
+    for (const job of [expired, alsoExpired])
+      expect((await rejectionOf(job.next())).message).toContain('while it waited for a worker');
+    expect(alive.state).toBe('held');
+    expect(scheduler).toMatchObject({ waiting: 0, running: 1 });
+    clock.advance(0);
+    expect(journal.finishedJobs).toHaveLength(3);
+  });
+
+  it('looks for the next batch when everything at the head has expired', () => {
+    const worker = addWorker();
+    submit('x');
+    for (const id of 'abcd') submit(id, { deadlineAt: 50 });
+    submit('e');
+    clock.stall(70);
+    finish(worker);
+    expect(idsOf(worker)).toEqual(['x', 'e']);
+  });
+});
+
+describe('cancellation', () => {
+  it('takes a waiting job out of the queue', () => {
+    const worker = addWorker();
+    submit('x');
+    const [a, b] = [submit('a'), submit('b')];
+    a.abandon();
+    finish(worker);
+    expect(idsOf(worker)).toEqual(['x', 'b']);
+    expect(b.state).toBe('held');
+    expect(journal.finishedJobs.find((entry) => entry.job === a)?.failure).toBe('CANCELLED');
+  });
+
+  it('tells the worker that has the job, and ignores its late answer', async () => {
+    const worker = addWorker();
+    const job = submit('a');
+    job.abandon();
+    expect(worker.cancelled).toEqual([job]);
+    finish(worker);
+    expect((await rejectionOf(job.next())).code).toBe('CANCELLED');
+    expect(scheduler.running).toBe(0);
+    expect(journal.finishedJobs).toHaveLength(1);
+  });
+
+  it('passes a reader`s appetite on to the worker', async () => {
+    const worker = addWorker();
+    const job = submit('a');
+    job.deliver({
+      chunks: [Buffer.from('123')],
+      sizeBytes: 3,
+      isLast: false,
+      encoding: 'text',
+      status: 200,
+      reason: '',
+      headers: [],
+    });
+    await job.next();
+    void job.next();
+    expect(worker.credits).toEqual([{ job, sizeBytes: 3 }]);
+  });
+});
+
+describe('a worker that dies', () => {
+  it('gives back what it had not started, ahead of what came later and in order', () => {
+    const dead = addWorker('dead');
+    submit('x');
+    dead.answer();
+    for (const id of 'abc') submit(id);
+    scheduler.pump();
+    submit('d');
+    scheduler.removeWorker(dead);
+    scheduler.takeBack(dead.drop());
+    expect(scheduler).toMatchObject({ waiting: 4, running: 0 });
+    expect(idsOf(addWorker('next'))).toEqual(['abcd']);
+  });
+
+  it('gives back neither started nor cancelled jobs', () => {
+    build({ batchSize: 3 });
+    for (const id of 'abc') submit(id);
+    const dead = addWorker('dead');
+    const [started, cancelled, held] = dead.holding;
+    if (started !== undefined) started.state = 'started';
+    cancelled?.abandon();
+    scheduler.removeWorker(dead);
+    scheduler.takeBack(dead.drop());
+    expect(scheduler.waiting).toBe(1);
+    expect(held?.state).toBe('queued');
+    started?.fail(new ServingError('WORKER_DIED', 'died'));
+    expect(scheduler.running).toBe(0);
+  });
+
+  it('gives its jobs at once to a worker that is free', () => {
+    const dead = addWorker('dead');
+    submit('a');
+    const other = addWorker('other');
+    scheduler.removeWorker(dead);
+    scheduler.takeBack(dead.drop());
+    expect(idsOf(other)).toEqual(['a']);
+  });
+
+  it('leaves the deadline of a returned job in force', () => {
+    const dead = addWorker('dead');
+    const job = submit('a', { deadlineAt: 50 });
+    scheduler.removeWorker(dead);
+    scheduler.takeBack(dead.drop());
+    clock.advance(50);
+    expect(job.state).toBe('ended');
+    expect(scheduler.waiting).toBe(0);
+  });
+
+  it('may overfill the queue with what comes back, which then refuses new jobs', () => {
+    build({ queueSize: 1 });
+    const dead = addWorker('dead');
+    submit('a');
+    submit('b');
+    scheduler.removeWorker(dead);
+    scheduler.takeBack(dead.drop());
+    expect(scheduler).toMatchObject({ waiting: 2, remainingCapacity: 0 });
+    expect(codeOf(() => submit('c'))).toBe('QUEUE_FULL');
+  });
+});
+
+describe('idle', () => {
+  it('is so when nothing was ever asked', async () => {
+    expect(await isIdle()).toBe(true);
+  });
+
+  it('waits for what runs and for what waits', async () => {
+    build({ batchSize: 1 });
+    const worker = addWorker('w', 1);
+    submit('a');
+    submit('b');
+    const whenIdle = scheduler.idle();
+    finish(worker);
+    expect(await isIdle()).toBe(false);
+    finish(worker);
+    await whenIdle;
+    expect(await isIdle()).toBe(true);
+  });
+
+  it('is not so when an expired job makes way for one that is given out', async () => {
+    const worker = addWorker();
+    submit('x');
+    submit('a', { deadlineAt: 50 });
+    submit('b');
+    const whenIdle = scheduler.idle().then(() => scheduler.running);
+    clock.stall(70);
+    finish(worker);
+    await Promise.resolve();
+    finish(worker);
+    expect(await whenIdle).toBe(0);
+    expect(idsOf(worker)).toEqual(['x', 'b']);
+  });
+});
