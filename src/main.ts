@@ -45,11 +45,12 @@ async function serve(model: string | undefined, flags: ServeFlags): Promise<void
   try {
     const config = await configOf(model, flags);
     const server = await startServer(config, serverLog, VERSION);
+    // Before anybody is told that it runs: who reads that line may send a signal at once.
+    stopOnSignal(server.stop, serverLog);
     serverLog.log.info(
       { ...server.addresses, dialect: config.dialect.name, modelStore: config.modelStore },
       'Model server started.',
     );
-    stopOnSignal(server.stop, serverLog);
     if (model !== undefined) await showFirstSteps(server);
   } catch (error) {
     await serverLog.flush();

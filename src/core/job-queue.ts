@@ -41,17 +41,13 @@ export class JobQueue {
     this.#count(job, 1);
   }
 
-  /** Puts jobs that came back from a dead worker before all others, in their order. They were admitted once, so no bound applies. */
-  unshift(jobs: readonly Job[]): void {
-    for (let index = jobs.length - 1; index >= 0; index -= 1) {
-      const job = jobs[index];
-      if (job === undefined) continue;
-      job.previous = undefined;
-      job.following = this.#head;
-      if (this.#head === undefined) this.#tail = job;
-      else this.#head.previous = job;
-      this.#head = job;
-      this.#count(job, 1);
+  /** Puts jobs that came back from a dead worker, oldest first, where their age says. They were admitted once, so no bound applies. */
+  putBack(jobs: readonly Job[]): void {
+    let place = this.#head;
+    for (const job of jobs) {
+      while (place !== undefined && place.id < job.id) place = place.following;
+      if (place === undefined) this.push(job);
+      else this.#insertBefore(place, job);
     }
   }
 
@@ -87,6 +83,15 @@ export class JobQueue {
       this.remove(this.#head);
     }
     return jobs;
+  }
+
+  #insertBefore(place: Job, job: Job): void {
+    job.previous = place.previous;
+    job.following = place;
+    if (place.previous === undefined) this.#head = job;
+    else place.previous.following = job;
+    place.previous = job;
+    this.#count(job, 1);
   }
 
   #count(job: Job, change: number): void {

@@ -86,7 +86,7 @@ export class Scheduler implements JobKeeper {
     this.pump();
   }
 
-  /** Jobs that a dead worker held but never started go back to the head of the queue. */
+  /** Jobs that a dead worker held but never started go back into the queue, ahead of all that came later. */
   takeBack(jobs: readonly Job[]): void {
     const waiting = jobs.filter((job) => job.state === 'held');
     for (const job of waiting) {
@@ -94,7 +94,7 @@ export class Scheduler implements JobKeeper {
       job.worker = undefined;
     }
     this.#running -= waiting.length;
-    this.#queue.unshift(waiting);
+    this.#queue.putBack(waiting);
     this.pump();
   }
 

@@ -28,7 +28,7 @@ export function describedOperations(operations: readonly Operation[], options: D
     };
     exchange.json(200, openApiDocument(info, operations.filter(isAboutOneModel)));
   };
-  const modelPaths = [...new Set(operations.filter(isAboutOneModel).map((operation) => operation.path))];
+  const modelPaths = new Map(operations.filter(isAboutOneModel).map((operation) => [operation.path, operation]));
   all.push(
     {
       id: 'apiDescription',
@@ -39,11 +39,12 @@ export function describedOperations(operations: readonly Operation[], options: D
       handle: describe,
     },
     ...operations,
-    ...modelPaths.map((path, index) => ({
+    ...[...modelPaths].map(([path, { parameters = [] }], index) => ({
       id: `describeApi_${index}`,
       methods: ['OPTIONS' as const],
       path,
       summary: 'Describes what can be done with this model',
+      parameters: parameters.filter((parameter) => parameter.in === 'path'),
       responses: { 200: 'An OpenAPI 3.0.1 document', 404: 'No such model or version' },
       handle: describeModel,
     })),

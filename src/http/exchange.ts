@@ -105,7 +105,9 @@ export class Exchange {
       });
       request.on('end', () => resolve({ chunks, sizeBytes }));
       request.on('error', () => reject(clientGone()));
-      request.on('close', () => reject(clientGone()));
+      request.on('close', () => {
+        if (!request.complete) reject(clientGone());
+      });
     });
   }
 

@@ -27,7 +27,7 @@ export async function parseMultipart(chunks: readonly Buffer[], boundary: string
           reject(error);
         }
       });
-      part.on('data', (chunk: Buffer | string) => bytes.push(Buffer.from(chunk)));
+      part.on('data', (chunk: Buffer) => bytes.push(chunk));
       part.on('error', (error: Error) => reject(malformed(error.message)));
       part.on('end', () => {
         if (description === undefined) return reject(malformed('a part has no Content-Disposition'));

@@ -1,6 +1,6 @@
 // One channel to a peer: frames in, frames out, over a connected socket. Used by both ends.
 import type { Duplex } from 'node:stream';
-import { encodeFrameHead, FrameDecoder, FrameError, type FrameHeader, type Part } from './frame.ts';
+import { encodeFrameHead, encodeSmallFrame, FrameDecoder, FrameError, type FrameHeader, type Part } from './frame.ts';
 
 export interface ConnectionOptions {
   /** A part longer than this is a protocol error. */
@@ -11,6 +11,9 @@ export interface ConnectionOptions {
 }
 
 const NO_LENGTHS: readonly number[] = [];
+
+/** Parts that are together no longer than this are copied into one buffer with their header; larger ones are never copied. */
+const SMALL_PARTS_BYTES = 4 * 1024;
 
 export class Connection {
   readonly #socket: Duplex;
@@ -45,9 +48,14 @@ export class Connection {
     if (!this.#isClosed) this.#socket.write(encodeFrameHead(message, NO_LENGTHS));
   }
 
-  /** Sends a message with its parts: header and payload leave in one system call, payload chunks uncopied. */
+  /** Sends a message with its parts: header and payload leave in one system call, large payloads uncopied. */
   sendParts(message: object, parts: readonly Part[], partLengths: readonly number[]): void {
     if (this.#isClosed) return;
+    const payloadBytes = partLengths.reduce((sum, length) => sum + length, 0);
+    if (payloadBytes <= SMALL_PARTS_BYTES) {
+      this.#socket.write(encodeSmallFrame(message, parts, partLengths));
+      return;
+    }
     this.#socket.cork();
     this.#socket.write(encodeFrameHead(message, partLengths));
     for (const part of parts) for (const chunk of part) this.#socket.write(chunk);

@@ -1,5 +1,6 @@
 // Bytes ↔ frames, as docs/architecture/protocol.md draws them. Payload parts are passed on as the chunks that arrived, never copied or
 // joined, and nothing is allocated by a length that the peer claims.
+import { isUtf8 } from 'node:buffer';
 
 /** A header longer than this is a protocol error. */
 export const MAX_HEADER_BYTES = 16 * 1024 * 1024;
@@ -19,8 +20,7 @@ export type Part = readonly Uint8Array[];
 
 /** The length and header of a frame as one buffer; the caller writes the parts behind it. */
 export function encodeFrameHead(message: object, partLengths: readonly number[]): Buffer {
-  const json = JSON.stringify(message);
-  const text = partLengths.length === 0 ? json : `${json.slice(0, -1)},"parts":[${partLengths.join(',')}]}`;
+  const text = headerText(message, partLengths);
   const length = Buffer.byteLength(text);
   const head = Buffer.allocUnsafe(4 + length);
   head.writeUInt32BE(length, 0);
@@ -28,11 +28,34 @@ export function encodeFrameHead(message: object, partLengths: readonly number[])
   return head;
 }
 
+/** A whole frame as one buffer, its parts copied: for parts so small that handing the system a list of them costs more. */
+export function encodeSmallFrame(message: object, parts: readonly Part[], partLengths: readonly number[]): Buffer {
+  const text = headerText(message, partLengths);
+  const length = Buffer.byteLength(text);
+  const frame = Buffer.allocUnsafe(4 + length + sum(partLengths));
+  frame.writeUInt32BE(length, 0);
+  let end = 4 + frame.write(text, 4);
+  for (const part of parts) {
+    for (const chunk of part) {
+      frame.set(chunk, end);
+      end += chunk.length;
+    }
+  }
+  return frame;
+}
+
+function headerText(message: object, partLengths: readonly number[]): string {
+  const json = JSON.stringify(message);
+  return partLengths.length === 0 ? json : `${json.slice(0, -1)},"parts":[${partLengths.join(',')}]}`;
+}
+
 /** Takes chunks as they come and calls back for each whole frame. Throws FrameError at the first byte that cannot be right. */
 export class FrameDecoder {
   readonly #onFrame: (header: FrameHeader, parts: readonly Part[]) => void;
   readonly #maxPartBytes: number;
-  readonly #chunks: Uint8Array[] = [];
+  readonly #chunks: Buffer[] = [];
+  /** How much of the first chunk has been read. */
+  #offset = 0;
   #availableBytes = 0;
   #headerBytes: number | undefined;
   #header: FrameHeader | undefined;
@@ -46,7 +69,7 @@ export class FrameDecoder {
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
-    this.#chunks.push(chunk);
+    this.#chunks.push(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
     this.#availableBytes += chunk.length;
     while (this.#step());
   }
@@ -56,15 +79,15 @@ export class FrameDecoder {
     return this.#availableBytes > 0 || this.#header !== undefined || this.#headerBytes !== undefined;
   }
 
-  /** Reads the next piece of a frame, if all of it is here. */
+  /** Reads the next frame as far as it is here; false when more bytes are needed. */
   #step(): boolean {
     if (this.#headerBytes === undefined) {
       if (this.#availableBytes < 4) return false;
-      this.#headerBytes = checkHeaderLength(Buffer.concat(this.#take(4)).readUInt32BE(0));
+      this.#headerBytes = checkHeaderLength(this.#takeWhole(4).readUInt32BE(0));
     }
     if (this.#header === undefined) {
       if (this.#availableBytes < this.#headerBytes) return false;
-      this.#header = parseHeader(this.#take(this.#headerBytes));
+      this.#header = parseHeader(this.#takeWhole(this.#headerBytes));
       this.#partLengths = partLengthsOf(this.#header, this.#maxPartBytes);
     }
     while (this.#parts.length < this.#partLengths.length) {
@@ -80,24 +103,36 @@ export class FrameDecoder {
     return true;
   }
 
-  #take(length: number): Uint8Array[] {
-    const taken: Uint8Array[] = [];
+  /** The next `length` bytes as one buffer. */
+  #takeWhole(length: number): Buffer {
+    const chunk = this.#chunks[0];
+    if (chunk === undefined || chunk.length - this.#offset < length) return Buffer.concat(this.#take(length));
+    const whole = chunk.subarray(this.#offset, this.#offset + length);
+    this.#skip(length);
+    return whole;
+  }
+
+  #take(length: number): Buffer[] {
+    const taken: Buffer[] = [];
     let missing = length;
     while (missing > 0) {
       const chunk = this.#chunks[0];
       if (chunk === undefined) throw new FrameError('a frame ended early');
-      if (chunk.length <= missing) {
-        taken.push(chunk);
-        this.#chunks.shift();
-        missing -= chunk.length;
-      } else {
-        taken.push(chunk.subarray(0, missing));
-        this.#chunks[0] = chunk.subarray(missing);
-        missing = 0;
-      }
+      const size = Math.min(missing, chunk.length - this.#offset);
+      taken.push(size === chunk.length ? chunk : chunk.subarray(this.#offset, this.#offset + size));
+      this.#skip(size);
+      missing -= size;
     }
-    this.#availableBytes -= length;
     return taken;
+  }
+
+  /** Goes on by `length` bytes, none of them behind the first chunk. */
+  #skip(length: number): void {
+    this.#offset += length;
+    this.#availableBytes -= length;
+    if (this.#offset !== this.#chunks[0]?.length) return;
+    this.#chunks.shift();
+    this.#offset = 0;
   }
 }
 
@@ -107,15 +142,10 @@ function checkHeaderLength(length: number): number {
   return length;
 }
 
-function parseHeader(chunks: Uint8Array[]): FrameHeader {
-  const [only] = chunks;
-  const bytes =
-    chunks.length === 1 && only !== undefined
-      ? Buffer.from(only.buffer, only.byteOffset, only.length)
-      : Buffer.concat(chunks);
+function parseHeader(text: string): FrameHeader {
   let header: unknown;
   try {
-    header = JSON.parse(bytes.toString('utf8'));
+    header = JSON.parse(text);
   } catch (error) {
     throw new FrameError(`a frame header is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -137,4 +167,10 @@ function partLengthsOf(header: FrameHeader, maxPartBytes: number): readonly numb
       throw new FrameError(`a frame part of ${length} bytes is over the limit of ${maxPartBytes}`);
   }
   return lengths;
+}
+
+function sum(numbers: readonly number[]): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
 }

@@ -1,7 +1,8 @@
 // The server's end of a running worker: speaks the protocol, knows which jobs the worker holds, and hands every answer to its own job. It
 // starts and ends no process; worker.ts does.
+import type { Duplex } from 'node:stream';
 import { ServingError } from '../core/errors.ts';
-import type { Job, OutputPart } from '../core/job.ts';
+import type { Job } from '../core/job.ts';
 import type { BatchWorker, Clock, ModelMetric, Timer } from '../core/ports.ts';
 import { describeExit, shellExitCode, type WorkerExit } from '../core/worker-state.ts';
 import { Connection } from '../protocol/connection.ts';
@@ -9,19 +10,25 @@ import type { FrameHeader, Part } from '../protocol/frame.ts';
 import {
   type ControlMessage,
   type ErrorMessage,
-  type JobMessage,
   type LoadMessage,
-  type OutputItem,
   parseWorkerMessage,
   type ReadyMessage,
 } from '../protocol/messages.ts';
-import type { WorkerProcess } from './worker-process.ts';
-
-/** What a job's stream may send ahead of its reader. */
-export const CREDIT_BYTES = 256 * 1024;
+import { predictFrame } from '../protocol/predict-frame.ts';
+import { HeldJobs } from './held-jobs.ts';
+import { ResponseWatch } from './response-watch.ts';
 
 /** After a process has exited, how long its last answers may take to be read from the socket. */
 const LAST_ANSWERS_MS = 200;
+
+/** How long a process may live on without its data channel before it is taken for hung. */
+const EXIT_PATIENCE_MS = 5_000;
+
+/** The two channels of one rank. */
+export interface Channels {
+  readonly data: Duplex;
+  readonly control: Duplex;
+}
 
 export interface WorkerClientOptions {
   readonly id: string;
@@ -39,12 +46,6 @@ export interface WorkerClientOptions {
   onBroken(why: string): void;
 }
 
-interface HeldJob {
-  readonly job: Job;
-  /** Bytes of its stream that the reader has not taken yet. */
-  untakenBytes: number;
-}
-
 interface Loading {
   readonly resolve: (ready: ReadyMessage) => void;
   readonly reject: (error: ServingError) => void;
@@ -54,34 +55,46 @@ export class WorkerClient implements BatchWorker {
   readonly id: string;
   readonly #options: WorkerClientOptions;
   readonly #ranks: readonly { readonly data: Connection; readonly control: Connection }[];
-  readonly #held = new Map<number, HeldJob>();
+  readonly #held = new HeldJobs();
   readonly #closed: Promise<void>;
+  readonly #watch: ResponseWatch;
   #capacity = 0;
   #isBroken = false;
+  /** Runs from the end of a data channel to the exit that is to follow it. */
+  #exitTimer: Timer | undefined;
   #loading: Loading | undefined;
   #ranksToLoad = 0;
-  #lastActivityAt = 0;
-  #watchdog: Timer | undefined;
   #idleWaiters: (() => void)[] = [];
 
-  /** `processes` are the ranks of the worker, usually one. */
-  constructor(processes: readonly WorkerProcess[], options: WorkerClientOptions) {
+  /** `ranks` are the processes of the worker, usually one. */
+  constructor(ranks: readonly Channels[], options: WorkerClientOptions) {
     this.id = options.id;
     this.#options = options;
+    this.#watch = new ResponseWatch({
+      timeoutMs: options.responseTimeoutMs,
+      clock: options.clock,
+      verdict: () => {
+        if (this.#held.size === 0) return 'nothing-owed';
+        // A stream that waits for its reader is not the worker's fault.
+        return this.#held.isWaitingForReader() ? 'excused' : 'guilty';
+      },
+      onSilence: () => this.#overslept(),
+    });
     let markClosed = () => {};
     this.#closed = new Promise((resolve) => {
       markClosed = resolve;
     });
-    this.#ranks = processes.map((process, rank) => ({
-      data: new Connection(process.data, {
+    this.#ranks = ranks.map((channels, rank) => ({
+      data: new Connection(channels.data, {
         maxPartBytes: options.maxResponseBytes,
         onFrame: (header, parts) => this.#receive(rank, header, parts),
         onClose: (error) => {
-          if (error !== undefined) this.#broken(error.message);
+          if (error === undefined) this.#hungUp();
+          else this.#broken(error.message);
           if (rank === 0) markClosed();
         },
       }),
-      control: new Connection(process.control, { maxPartBytes: 0, onFrame: () => {}, onClose: () => {} }),
+      control: new Connection(channels.control, { maxPartBytes: 0, onFrame: () => {}, onClose: () => {} }),
     }));
   }
 
@@ -98,7 +111,7 @@ export class WorkerClient implements BatchWorker {
 
   /** A worker of batches takes them one at a time; one that may hold more than a batch (an event loop) takes jobs as they come. */
   room(): number {
-    if (this.#isBroken) return 0;
+    if (!this.#isSound) return 0;
     if (this.#capacity > this.#options.batchSize) return this.#capacity - this.#held.size;
     return this.#held.size === 0 ? this.#capacity : 0;
   }
@@ -109,31 +122,14 @@ export class WorkerClient implements BatchWorker {
 
   /** Whether the model is loaded and nothing is being computed. */
   isIdle(): boolean {
-    return this.#capacity > 0 && this.#held.size === 0 && !this.#isBroken;
+    return this.#capacity > 0 && this.#held.size === 0 && this.#isSound;
   }
 
   run(batch: readonly Job[]): void {
-    const jobs: JobMessage[] = [];
-    const parts: Part[] = [];
-    const lengths: number[] = [];
-    for (const job of batch) {
-      const { requestId, kind, headers, inputs } = job.request;
-      this.#held.set(job.id, { job, untakenBytes: 0 });
-      jobs.push({
-        id: job.id,
-        requestId,
-        kind,
-        headers,
-        inputs: inputs.map(({ name, contentType }) => ({ name, contentType })),
-      });
-      for (const input of inputs) {
-        parts.push(input.chunks);
-        lengths.push(input.sizeBytes);
-      }
-    }
-    this.#lastActivityAt = this.#options.clock.now();
-    this.#watch(this.#options.responseTimeoutMs);
-    for (const rank of this.#ranks) rank.data.sendParts({ type: 'predict', jobs }, parts, lengths);
+    this.#held.add(batch);
+    const { message, parts, partLengths } = predictFrame(batch);
+    this.#watch.begin();
+    for (const rank of this.#ranks) rank.data.sendParts(message, parts, partLengths);
   }
 
   cancel(job: Job): void {
@@ -141,9 +137,7 @@ export class WorkerClient implements BatchWorker {
   }
 
   credit(job: Job, sizeBytes: number): void {
-    const held = this.#held.get(job.id);
-    if (held === undefined) return;
-    held.untakenBytes -= sizeBytes;
+    if (!this.#held.taken(job, sizeBytes)) return;
     this.#control({ type: 'credit', job: job.id, bytes: sizeBytes });
   }
 
@@ -154,7 +148,7 @@ export class WorkerClient implements BatchWorker {
 
   /** Gives up on what the handler computes: those jobs fail with this error. */
   giveUp(error: ServingError): void {
-    for (const { job } of this.#held.values()) if (job.state === 'started') job.fail(error);
+    this.#held.failStarted(error);
   }
 
   /** Resolves when the worker holds nothing. */
@@ -170,13 +164,10 @@ export class WorkerClient implements BatchWorker {
     });
     if (this.#held.size > 0) await Promise.race([this.#closed, patience]);
     this.#isBroken = true;
-    this.#watchdog?.cancel();
-    const unstarted: Job[] = [];
-    for (const { job } of this.#held.values()) {
-      if (job.state === 'held') unstarted.push(job);
-      else job.fail(this.#died(exit));
-    }
-    this.#held.clear();
+    this.#watch.stop();
+    this.#exitTimer?.cancel();
+    this.#held.failStarted(this.#died(exit));
+    const unstarted = this.#held.release();
     this.#settleIdle();
     for (const rank of this.#ranks) {
       rank.data.destroy();
@@ -185,22 +176,27 @@ export class WorkerClient implements BatchWorker {
     return unstarted;
   }
 
+  /** Whether it can still be talked to. */
+  get #isSound(): boolean {
+    return !this.#isBroken && this.#exitTimer === undefined;
+  }
+
   #control(message: ControlMessage): void {
     for (const rank of this.#ranks) rank.control.send(message);
   }
 
   #receive(rank: number, header: FrameHeader, parts: readonly Part[]): void {
     const message = parseWorkerMessage(header, parts.length);
-    this.#lastActivityAt = this.#options.clock.now();
+    this.#watch.heard();
     switch (message.type) {
       case 'output':
         message.outputs.forEach((item, index) => {
-          this.#output(item, parts[index] ?? []);
+          this.#held.output(item, parts[index] ?? []);
         });
         this.#afterAnswers();
         break;
       case 'started':
-        for (const id of message.jobs) this.#started(id);
+        this.#held.started(message.jobs);
         break;
       case 'error':
         if (message.jobs === undefined) this.#loadFailed(message);
@@ -226,36 +222,9 @@ export class WorkerClient implements BatchWorker {
     this.#loading?.reject(new ServingError(message.code, message.message, { model: this.#options.model, ...details }));
   }
 
-  #started(id: number): void {
-    const job = this.#held.get(id)?.job;
-    if (job?.state === 'held') job.state = 'started';
-  }
-
-  #output(item: OutputItem, chunks: Part): void {
-    const held = this.#held.get(item.job);
-    // An output for a job that this worker does not hold can only be a defect of the worker; it must never reach another client.
-    if (held === undefined) return;
-    const part: OutputPart = {
-      chunks,
-      sizeBytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
-      isLast: item.last,
-      encoding: item.as,
-      status: item.status,
-      reason: item.reason,
-      headers: item.headers,
-    };
-    if (item.last) this.#held.delete(item.job);
-    else held.untakenBytes += part.sizeBytes;
-    held.job.deliver(part);
-  }
-
   #failed(ids: readonly number[], message: ErrorMessage): void {
     const status = message.status === undefined ? {} : { status: message.status };
-    for (const id of ids) {
-      const held = this.#held.get(id);
-      this.#held.delete(id);
-      held?.job.fail(new ServingError(message.code, message.message, { model: this.#options.model, ...status }));
-    }
+    this.#held.failed(ids, new ServingError(message.code, message.message, { model: this.#options.model, ...status }));
     this.#afterAnswers();
   }
 
@@ -270,33 +239,19 @@ export class WorkerClient implements BatchWorker {
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
-  /** One timer for all batches: it looks when the last sign of life was instead of being set anew for each. */
-  #watch(delayMs: number): void {
-    if (this.#watchdog !== undefined || delayMs === Infinity) return;
-    this.#watchdog = this.#options.clock.after(delayMs, () => {
-      this.#watchdog = undefined;
-      if (this.#held.size === 0) return;
-      // A stream that waits for its reader is not the worker's fault.
-      if (this.#isWaitingForReader()) this.#lastActivityAt = this.#options.clock.now();
-      const leftMs = this.#lastActivityAt + this.#options.responseTimeoutMs - this.#options.clock.now();
-      if (leftMs > 0) this.#watch(leftMs);
-      else this.#overslept();
-    });
-  }
-
-  #isWaitingForReader(): boolean {
-    for (const held of this.#held.values()) if (held.untakenBytes >= CREDIT_BYTES) return true;
-    return false;
-  }
-
   #overslept(): void {
     const { model, responseTimeoutMs } = this.#options;
     const seconds = responseTimeoutMs / 1000;
-    for (const { job } of this.#held.values()) {
-      if (job.state === 'started')
-        job.fail(new ServingError('RESPONSE_TIMEOUT', `Prediction timed out after ${seconds} s`, { model }));
-    }
+    const message = `Prediction timed out after ${seconds} s`;
+    this.#held.failStarted(new ServingError('RESPONSE_TIMEOUT', message, { model }));
     this.#broken(`no answer within the response timeout of ${seconds} s`);
+  }
+
+  /** A process that ends closes its channels first. One that only closes them can neither get nor give anything any more. */
+  #hungUp(): void {
+    if (this.#isBroken) return;
+    const overdue = () => this.#broken('it closed its data channel and did not exit');
+    this.#exitTimer ??= this.#options.clock.after(EXIT_PATIENCE_MS, overdue);
   }
 
   #broken(why: string): void {

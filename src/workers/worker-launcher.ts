@@ -5,8 +5,9 @@ import type { ModelSpec } from '../core/model-spec.ts';
 import type { Clock, ModelMetric, WorkerLog } from '../core/ports.ts';
 import type { WorkerExit } from '../core/worker-state.ts';
 import { type LoadMessage, PROTOCOL_VERSION } from '../protocol/messages.ts';
+import { CREDIT_BYTES } from './held-jobs.ts';
 import { launchFor, type RuntimeSettings } from './runtimes.ts';
-import { CREDIT_BYTES, WorkerClient } from './worker-client.ts';
+import { WorkerClient } from './worker-client.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 /** What a worker wants to hear from its process. */

@@ -60,6 +60,8 @@ export class Pool implements WorkerPool {
     this.#review();
     try {
       await Promise.all([removed, this.#allReady(scale)]);
+      // The workers that stay were ready at once; those that leave may have taken until after a later wish.
+      this.#checkLatest(scale);
     } catch (error) {
       if (request.onFailure === 'restore' && scale === this.#latestScale && !this.#isStopped) {
         this.minWorkers = formerMin;
@@ -183,13 +185,17 @@ export class Pool implements WorkerPool {
   /** Resolves when every wanted worker is ready; fails with the first reason why one is not, or when a later wish takes over. */
   async #allReady(scale: number): Promise<void> {
     for (;;) {
-      if (this.#isStopped) throw this.#stopping();
-      if (scale !== this.#latestScale) throw this.#superseded();
+      this.#checkLatest(scale);
       const failed = this.#members.find(({ worker }) => !worker.isReady && worker.startFailure !== undefined);
       if (failed?.worker.startFailure !== undefined) throw failed.worker.startFailure;
       if (this.#members.every(({ worker }) => worker.isReady)) return;
       await this.#changed.wait();
     }
+  }
+
+  #checkLatest(scale: number): void {
+    if (this.#isStopped) throw this.#stopping();
+    if (scale !== this.#latestScale) throw this.#superseded();
   }
 
   async #untilScaled(scale: number): Promise<void> {

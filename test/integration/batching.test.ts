@@ -78,14 +78,16 @@ test('beside a busy worker a batch leaves when its oldest request has waited for
 
 test('what has waited for longer than the delay behind busy workers goes with the first one that is free', async () => {
   const model = await store.add('overdue');
-  await register(server, 'overdue', { batch_size: 8, max_batch_delay: 200, initial_workers: 2 });
+  await register(server, 'overdue', { batch_size: 8, max_batch_delay: 700, initial_workers: 2 });
   const busy = [await occupy(model, 'first'), await occupy(model, 'second')];
   const startedAt = performance.now();
   const overdue = echo(model, 'overdue');
   await untilWaiting(server, 'overdue', 1);
-  await until(() => performance.now() - startedAt > 250);
+  await until(() => performance.now() - startedAt > 750);
+  const freeAt = performance.now();
   await model.open('first');
   expect((await overdue).text).toBe('overdue');
+  expect(performance.now() - freeAt).toBeLessThan(600);
   expect(await batchesOf(model)).toEqual([['first'], ['second'], ['overdue']]);
   await model.open('second');
   await Promise.all(busy.map(({ answer }) => answer));

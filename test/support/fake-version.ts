@@ -1,4 +1,5 @@
 // A registered model version without archive or processes: real scheduler, pool whose numbers the test sets.
+import type { ModelSignature } from '../../src/core/model-signature.ts';
 import type { ModelSpec } from '../../src/core/model-spec.ts';
 import type { ModelVersion } from '../../src/core/model-version.ts';
 import type { Clock, WorkerPool } from '../../src/core/ports.ts';
@@ -16,6 +17,7 @@ export function modelSpec(over: Partial<ModelSpec> = {}): ModelSpec {
     runtime: 'python',
     handler: 'h.py',
     modelDir: '/models/m',
+    modelFile: undefined,
     modelConfig: null,
     batchSize: 1,
     maxBatchDelayMs: 100,
@@ -45,6 +47,10 @@ export class FakePool implements WorkerPool {
 
   async describe(): Promise<WorkerDescription[]> {
     return this.workers;
+  }
+
+  signature(): ModelSignature | undefined {
+    return undefined;
   }
 
   healthyWorkers(): number {

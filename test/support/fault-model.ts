@@ -62,8 +62,8 @@ export class FaultModel {
   }
 
   /** Resolves with the entry once the handler has come to this event `times` times. */
-  reached(event: string, times = 1): Promise<JournalEntry> {
-    return until(async () => (await this.entries(event))[times - 1]);
+  reached(event: string, times = 1, timeoutMs?: number): Promise<JournalEntry> {
+    return until(async () => (await this.entries(event))[times - 1], timeoutMs);
   }
 }
 

@@ -104,6 +104,66 @@ export async function ask(url: string, init?: RequestInit): Promise<Answer> {
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
+/** An answer that is read as it comes. */
+export interface OpenAnswer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  /** What has come so far. */
+  text(): string;
+  /** Resolves when so many bytes have come. */
+  untilBytes(count: number): Promise<void>;
+  /** How the answer ended: whole, or broken off. */
+  readonly ended: Promise<'whole' | 'broken'>;
+  /** Takes nothing more from the connection, which stays open. */
+  pause(): void;
+  resume(): void;
+  /** Cuts the connection. */
+  leave(): void;
+}
+
+/** Sends a prediction over a connection of its own; resolves with the head of the answer. */
+export function openPrediction(
+  server: TestServer,
+  model: string,
+  command: Command,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<OpenAnswer> {
+  return new Promise((resolve, reject) => {
+    const url = `${server.inference}/predictions/${model}`;
+    const outgoing = httpRequest(url, {
+      agent: false,
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+    });
+    outgoing.on('error', reject);
+    outgoing.on('response', (response) => {
+      let text = '';
+      response.setEncoding('latin1');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+      });
+      // A broken answer is an error as well as a close; the close tells both apart.
+      response.on('error', () => {});
+      const ended = new Promise<'whole' | 'broken'>((settle) => {
+        response.on('close', () => settle(response.complete ? 'whole' : 'broken'));
+      });
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        text: () => text,
+        untilBytes: async (count) => {
+          await until(() => text.length >= count);
+        },
+        ended,
+        pause: () => response.pause(),
+        resume: () => response.resume(),
+        leave: () => outgoing.destroy(),
+      });
+    });
+    outgoing.end(JSON.stringify(command));
+  });
+}
+
 /** A request whose headers are sent as they are, over a connection of its own; the answer's body is read whole. */
 export function askRaw(
   target: RequestOptions,

@@ -5,6 +5,7 @@ import { JobQueue } from '../../../src/core/job-queue.ts';
 import { jobRequest } from '../../support/jobs.ts';
 
 const nobody: JobKeeper = { abandoned: () => {}, taken: () => {}, ended: () => {} };
+const byAge = (a: Job, b: Job) => a.id - b.id;
 const kinds: readonly JobKind[] = ['predict', 'explain', 'describe'];
 
 function job(id: number, kind: JobKind = 'predict'): Job {
@@ -43,13 +44,14 @@ describe('the job queue', () => {
     expect(queue.take(3)).toEqual(jobs);
   });
 
-  it('puts returning jobs before all others, in their order, even when it is full', () => {
+  it('puts returning jobs where their age says, even when it is full', () => {
     const queue = new JobQueue(1);
-    const [waiting, first, second] = [job(3), job(1), job(2)];
-    queue.push(waiting);
-    queue.unshift([first, second]);
-    expect(queue.length).toBe(3);
-    expect(queue.take(3)).toEqual([first, second, waiting]);
+    const [one, two, three, four, five] = [job(1), job(2), job(3), job(4), job(5)];
+    queue.push(three);
+    queue.putBack([two, five]);
+    queue.putBack([one, four]);
+    expect(queue.length).toBe(5);
+    expect(queue.take(5)).toEqual([one, two, three, four, five]);
   });
 
   it('counts the jobs of one kind at its head', () => {
@@ -69,12 +71,13 @@ describe('the job queue', () => {
       fc.record({ op: fc.constant('push' as const), kind: fc.constantFrom(...kinds) }),
       fc.record({ op: fc.constant('remove' as const), at: fc.nat(20) }),
       fc.record({ op: fc.constant('take' as const), count: fc.nat(4) }),
-      fc.record({ op: fc.constant('return' as const), kinds: fc.array(fc.constantFrom(...kinds), { maxLength: 3 }) }),
+      fc.record({ op: fc.constant('return' as const), which: fc.array(fc.nat(20), { maxLength: 4 }) }),
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const queue = new JobQueue(10);
         let list: Job[] = [];
+        let given: Job[] = [];
         let lastId = 0;
         const make = (kind: JobKind) => job(++lastId, kind);
         for (const step of steps) {
@@ -88,11 +91,14 @@ describe('the job queue', () => {
             queue.remove(leaving);
             list = list.filter((one) => one !== leaving);
           } else if (step.op === 'take') {
-            expect(queue.take(step.count)).toEqual(list.splice(0, step.count));
+            const taken = list.splice(0, step.count);
+            expect(queue.take(step.count)).toEqual(taken);
+            given.push(...taken);
           } else {
-            const returning = step.kinds.map(make);
-            queue.unshift(returning);
-            list = [...returning, ...list];
+            const returning = given.filter((_, index) => step.which.includes(index)).toSorted(byAge);
+            queue.putBack(returning);
+            given = given.filter((one) => !returning.includes(one));
+            list = [...list, ...returning].toSorted(byAge);
           }
           const { length, isClosed } = queue.run(5);
           const [head] = list;

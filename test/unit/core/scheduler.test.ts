@@ -332,6 +332,19 @@ describe('a worker that dies', () => {
     expect(idsOf(addWorker('next'))).toEqual(['abcd']);
   });
 
+  it('gives back in the order of arrival when several die', () => {
+    build({ batchSize: 2 });
+    for (const id of 'abcd') submit(id);
+    const [first, second] = [addWorker('1'), addWorker('2')];
+    submit('e');
+    for (const dead of [first, second]) scheduler.removeWorker(dead);
+    for (const dead of [first, second]) scheduler.takeBack(dead.drop());
+    const next = addWorker('next');
+    finish(next);
+    finish(next);
+    expect(idsOf(next)).toEqual(['ab', 'cd', 'e']);
+  });
+
   it('gives back neither started nor cancelled jobs', () => {
     build({ batchSize: 3 });
     for (const id of 'abc') submit(id);

@@ -1,0 +1,60 @@
+// What an author's code threw, as the failure of a request or of a load. The text of a HandlerError is meant for the client; that of
+// anything else stays in the log.
+
+import type { HandlerError } from './handler.ts';
+import { HANDLER_ERROR } from './handler-brands.ts';
+import type { RequestFailure } from './runtime-model.ts';
+
+const TRACE_LINES = 30;
+const TEXT_CHARACTERS = 500;
+const OUT_OF_MEMORY = /out of memory|allocation failed|failed to allocate/i;
+
+/** A result that cannot be sent. Its message is for the client, and the author's log. */
+export class ResultError extends Error {
+  readonly code: RequestFailure['code'];
+
+  constructor(code: RequestFailure['code'], message: string) {
+    super(message);
+    this.name = 'ResultError';
+    this.code = code;
+  }
+}
+
+export function isHandlerError(value: unknown): value is HandlerError {
+  return value instanceof Error && HANDLER_ERROR in value;
+}
+
+export function isOutOfMemory(thrown: unknown): boolean {
+  return thrown instanceof Error && OUT_OF_MEMORY.test(thrown.message);
+}
+
+/** The failure of a request for which the handler threw or returned this. */
+export function failureOf(thrown: unknown): RequestFailure {
+  if (isHandlerError(thrown)) return { code: 'HANDLER_ERROR', message: thrown.message, status: thrown.status };
+  if (thrown instanceof ResultError) return { code: thrown.code, message: thrown.message };
+  if (isOutOfMemory(thrown)) return { code: 'OUT_OF_RESOURCES', message: 'The handler ran out of memory.' };
+  const kind = thrown instanceof Error ? thrown.name : `value of type ${typeof thrown}`;
+  return { code: 'PREDICTION_FAILED', message: `The handler threw a ${kind}; the log of the server says why.` };
+}
+
+/** `ErrorType: text` on one line that ends like a sentence. */
+export function summaryOf(thrown: unknown): string {
+  const whole = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `thrown value: ${String(thrown)}`;
+  const text = whole.replaceAll(/\s+/g, ' ').trim();
+  if (text.length > TEXT_CHARACTERS) return `${text.slice(0, TEXT_CHARACTERS)}…`;
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
+}
+
+/** The stack of what was thrown, with its causes and without the insides of Node. */
+export function traceOf(thrown: unknown): string {
+  const stacks: string[] = [];
+  for (let error: unknown = thrown; error !== undefined && stacks.length < 5; ) {
+    stacks.push(error instanceof Error ? (error.stack ?? summaryOf(error)) : summaryOf(error));
+    error = error instanceof Error ? error.cause : undefined;
+  }
+  const lines = stacks.join('\nCaused by ').split('\n');
+  return lines
+    .filter((line) => !/^\s+at .*\(?node:internal\//.test(line))
+    .slice(0, TRACE_LINES)
+    .join('\n');
+}

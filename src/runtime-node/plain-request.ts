@@ -1,0 +1,197 @@
+// Requests in the plain forms of /predictions: JSON values, raw tensors, images and forms. The Open Inference Protocol's bodies are
+// open-inference.ts's.
+import { type Asked, checkedInputs, findInput, headerOf, namesOf } from './asked.ts';
+import type { ImageInput } from './image-input.ts';
+import { parseJson } from './json-text.ts';
+import { looksLikeOpenInference } from './open-inference.ts';
+import { type PlainAnswer, renderPlain } from './plain-answer.ts';
+import { RequestError } from './request-error.ts';
+import type { RequestInput, RuntimeRequest } from './runtime-model.ts';
+import { shapeText, type Tensor } from './tensor.ts';
+import { countElements, tensorFromBytes } from './tensor-bytes.ts';
+import { shapeOfJson, tensorFromJson } from './tensor-json.ts';
+import { isBigInteger, sampleSize, shapeForJson, type TensorSpec } from './tensor-spec.ts';
+
+/** What the reading of a request needs to know of the model. */
+export interface PlainModel extends PlainAnswer {
+  readonly inputs: readonly TensorSpec[];
+  /** The input that images become; undefined without an `image:` section. */
+  readonly image: ImageInput | undefined;
+}
+
+/** A body that turned out to be one of the Open Inference Protocol. */
+export interface OpenInferenceBody {
+  readonly openInference: Readonly<Record<string, unknown>>;
+}
+
+interface GivenInput {
+  readonly tensor: Tensor;
+  /** Whether it is one sample that came without its batch axis. */
+  readonly isBare: boolean;
+}
+
+/** Names that a single value of a request has whatever the model calls its input: the server's for a plain body, and the forms' habit. */
+const BODY_NAMES: ReadonlySet<string> = new Set(['body', 'data']);
+
+/** Reads a request. Rejects with a RequestError that says what does not fit. */
+export async function readPlainRequest(request: RuntimeRequest, model: PlainModel): Promise<Asked | OpenInferenceBody> {
+  const [first, ...others] = request.inputs;
+  const isBody =
+    first !== undefined && others.length === 0 && BODY_NAMES.has(first.name) && !isNameOfSeveral(first.name, model);
+  const given = new Map<string, GivenInput>();
+  if (isBody) {
+    const body = await readBody(first, model);
+    if ('openInference' in body) return body;
+    for (const [name, input] of body.given) given.set(name, input);
+  } else {
+    for (const input of request.inputs) given.set(input.name, await readField(input, model));
+  }
+  return ask(request, given, model);
+}
+
+/** One of several inputs may be called `body` or `data` itself: then a form field of that name is that input. */
+function isNameOfSeveral(name: string, { inputs }: PlainModel): boolean {
+  return inputs.length > 1 && inputs.some((spec) => spec.name === name);
+}
+
+function ask(request: RuntimeRequest, given: ReadonlyMap<string, GivenInput>, model: PlainModel): Asked {
+  const withAxis = model.inputs.filter(({ batchAxis }) => batchAxis !== undefined);
+  const bare = withAxis.filter(({ name }) => given.get(name)?.isBare === true);
+  const isBare = bare.length > 0 && bare.length === withAxis.length;
+  const tensors = new Map([...given].map(([name, { tensor }]) => [name, tensor]));
+  const accept = headerOf(request, 'accept') ?? '';
+  const wantsBytes = accept.split(',').some((range) => range.split(';')[0]?.trim() === 'application/octet-stream');
+  return {
+    ...checkedInputs(tensors, model.inputs),
+    outputNames: model.outputs.map(({ name }) => name),
+    render: (outputs) => renderPlain(outputs, model, isBare, wantsBytes),
+  };
+}
+
+async function readBody(
+  body: RequestInput,
+  model: PlainModel,
+): Promise<{ readonly given: readonly (readonly [string, GivenInput])[] } | OpenInferenceBody> {
+  const only = model.inputs.length === 1 ? model.inputs[0] : undefined;
+  if (isImage(body, model)) return { given: [await imageOf(body, model)] };
+  if (body.contentType === 'text/plain' && only?.datatype === 'BYTES')
+    return { given: [[only.name, textSample(body, only)]] };
+  const isSaidJson = /^(?:application|text)\/(?:[\w.+-]*\+)?json$|^text\//.test(body.contentType);
+  if (isSaidJson || (body.contentType === '' && looksLikeJson(body.bytes))) {
+    const value = parseJson(body.bytes, 'The body', model.inputs.some(({ datatype }) => isBigInteger(datatype)));
+    if (looksLikeOpenInference(value, model.inputs)) return { openInference: value };
+    return { given: readJson(value, model) };
+  }
+  if (body.contentType !== '' && body.contentType !== 'application/octet-stream') {
+    throw new RequestError(
+      `A body of type ${body.contentType} cannot be read; send application/json or application/octet-stream.`,
+      415,
+    );
+  }
+  if (only === undefined) {
+    throw new RequestError(
+      `A raw body is one tensor, but the model has the inputs ${namesOf(model.inputs)}: send JSON, a form with a part for each, or /v2.`,
+    );
+  }
+  return { given: [[only.name, { tensor: rawTensor(body.bytes, only), isBare: false }]] };
+}
+
+function readJson(value: unknown, { inputs }: PlainModel): (readonly [string, GivenInput])[] {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return Object.entries(value).map(([name, item]) => [name, jsonInput(item, findInput(name, inputs))] as const);
+  }
+  const [only, ...others] = inputs;
+  if (only === undefined) return [];
+  if (others.length > 0) {
+    throw new RequestError(`The model has the inputs ${namesOf(inputs)}: expected a JSON object that names them.`);
+  }
+  return [[only.name, jsonInput(value, only)]];
+}
+
+function jsonInput(value: unknown, spec: TensorSpec): GivenInput {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    throw new RequestError(`Input "${spec.name}": expected lists of ${spec.datatype} elements, found an object.`);
+  }
+  const { shape, isBare } = shapeForJson(shapeOfJson(value), spec);
+  return { tensor: tensorFromJson(value, spec.datatype, shape, `Input "${spec.name}"`), isBare };
+}
+
+/** A field of a form, by its own type. */
+async function readField(input: RequestInput, model: PlainModel): Promise<GivenInput> {
+  const spec = fieldInput(input, model);
+  if (isImage(input, model)) return (await imageOf(input, model))[1];
+  const type = input.contentType;
+  if (spec.datatype === 'BYTES' && (type === 'text/plain' || (type === '' && !looksLikeJson(input.bytes))))
+    return textSample(input, spec);
+  if (type === 'application/octet-stream') return { tensor: rawTensor(input.bytes, spec), isBare: false };
+  if (type === '' && !looksLikeJson(input.bytes) && !looksLikeNumber(input.bytes))
+    return { tensor: rawTensor(input.bytes, spec), isBare: false };
+  return jsonInput(parseJson(input.bytes, `Input "${spec.name}"`, isBigInteger(spec.datatype)), spec);
+}
+
+function fieldInput(input: RequestInput, { inputs }: PlainModel): TensorSpec {
+  // What `curl -d '[1, 2]'` sends without a content type of its own: a form whose only field is called like the body.
+  if (/^\s*[[{]/.test(input.name)) {
+    throw new RequestError(
+      'The body came as a form (application/x-www-form-urlencoded); for JSON send the header Content-Type: application/json.',
+    );
+  }
+  return findInput(input.name, inputs);
+}
+
+function isImage(input: RequestInput, { image }: PlainModel): boolean {
+  if (input.contentType.startsWith('image/')) {
+    if (image !== undefined) return true;
+    throw new RequestError(
+      `An image (${input.contentType}) came, but model-config.yaml has no image section that says how it becomes a tensor.`,
+    );
+  }
+  return image !== undefined && input.contentType !== 'application/json' && image.recognises(input.bytes);
+}
+
+async function imageOf(input: RequestInput, { image }: PlainModel): Promise<readonly [string, GivenInput]> {
+  if (image === undefined) throw new RequestError('The model takes no images.');
+  return [image.inputName, { tensor: await image.read(input.bytes), isBare: image.isBare }];
+}
+
+function textSample({ bytes }: RequestInput, spec: TensorSpec): GivenInput {
+  const { shape, isBare } = shapeForJson([], spec);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+  return { tensor: { datatype: 'BYTES', shape, data: [text] }, isBare };
+}
+
+/** The tensor that raw bytes are: the one dimension that may vary follows from their length. */
+function rawTensor(bytes: Uint8Array, spec: TensorSpec): Tensor {
+  const where = `Input "${spec.name}"`;
+  const free = spec.shape.flatMap((size, axis) => (size === -1 ? [axis] : []));
+  const [axis] = free;
+  if (axis === undefined) return tensorFromBytes(bytes, spec.datatype, spec.shape, where);
+  if (free.length > 1) {
+    throw new RequestError(
+      `${where}: raw bytes do not tell the shape, of which several dimensions may vary (${shapeText(spec.shape)}); send JSON, or /v2.`,
+    );
+  }
+  const sample = spec.batchAxis === axis ? (sampleSize(spec) ?? 1) : spec.shape.reduce((a, b) => (b === -1 ? a : a * b), 1);
+  const count = countElements(bytes, spec.datatype, where);
+  if (sample === 0 || count === 0 || count % sample !== 0) {
+    throw new RequestError(
+      `${where}: expected a multiple of ${sample} ${spec.datatype} elements for ${shapeText(spec.shape)}, found ${count} (${bytes.length} bytes).`,
+    );
+  }
+  return tensorFromBytes(bytes, spec.datatype, spec.shape.with(axis, count / sample), where);
+}
+
+function looksLikeJson(bytes: Uint8Array): boolean {
+  const first = firstVisible(bytes);
+  return first === 0x5b || first === 0x7b || first === 0x22;
+}
+
+function looksLikeNumber(bytes: Uint8Array): boolean {
+  if (bytes.length > 32) return false;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  return /^\s*(?:-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false)\s*$/.test(text);
+}
+
+function firstVisible(bytes: Uint8Array): number | undefined {
+  return bytes.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d);
+}

@@ -1,0 +1,83 @@
+// The jobs that one worker has, by id: the only way from what a worker says to a job. What it says of a job that it does not have (a reply
+// that is late, double or made up) falls on the floor here, and so never reaches another client.
+import type { ServingError } from '../core/errors.ts';
+import type { Job } from '../core/job.ts';
+import type { Part } from '../protocol/frame.ts';
+import type { OutputItem } from '../protocol/messages.ts';
+
+/** What a job's stream may send ahead of its reader. */
+export const CREDIT_BYTES = 256 * 1024;
+
+interface HeldJob {
+  readonly job: Job;
+  /** Bytes of its stream that the reader has not taken yet. */
+  untakenBytes: number;
+}
+
+export class HeldJobs {
+  readonly #held = new Map<number, HeldJob>();
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  add(batch: readonly Job[]): void {
+    for (const job of batch) this.#held.set(job.id, { job, untakenBytes: 0 });
+  }
+
+  /** The handler begins with these. */
+  started(ids: readonly number[]): void {
+    for (const id of ids) {
+      const job = this.#held.get(id)?.job;
+      if (job?.state === 'held') job.state = 'started';
+    }
+  }
+
+  /** Hands a part of an answer to its job. */
+  output(item: OutputItem, chunks: Part): void {
+    const held = this.#held.get(item.job);
+    if (held === undefined) return;
+    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    if (item.last) this.#held.delete(item.job);
+    else held.untakenBytes += sizeBytes;
+    const { last: isLast, as: encoding, status, reason, headers } = item;
+    held.job.deliver({ chunks, sizeBytes, isLast, encoding, status, reason, headers });
+  }
+
+  /** The worker is done with these, in vain. */
+  failed(ids: readonly number[], error: ServingError): void {
+    for (const id of ids) {
+      const job = this.#held.get(id)?.job;
+      this.#held.delete(id);
+      job?.fail(error);
+    }
+  }
+
+  /** Fails what the handler computes; the worker has them still. */
+  failStarted(error: ServingError): void {
+    for (const { job } of this.#held.values()) if (job.state === 'started') job.fail(error);
+  }
+
+  /** The reader of a job has taken so many bytes more. False when the worker does not have the job any more. */
+  taken(job: Job, sizeBytes: number): boolean {
+    const held = this.#held.get(job.id);
+    if (held === undefined) return false;
+    held.untakenBytes -= sizeBytes;
+    return true;
+  }
+
+  /** Whether a stream has used up its credit and somebody is there to read on. */
+  isWaitingForReader(): boolean {
+    for (const { job, untakenBytes } of this.#held.values()) {
+      if (untakenBytes >= CREDIT_BYTES && job.state !== 'ended') return true;
+    }
+    return false;
+  }
+
+  /** Lets go of everything and gives back what was never started. */
+  release(): Job[] {
+    const unstarted = [...this.#held.values()].map(({ job }) => job).filter((job) => job.state === 'held');
+    this.#held.clear();
+    return unstarted;
+  }
+}

@@ -1,0 +1,56 @@
+// Notices when a worker that owes an answer has given no sign of life for too long. One timer serves all batches: it looks when the last
+// sign came instead of being set anew for each. What follows from the silence is the owner's business.
+import type { Clock, Timer } from '../core/ports.ts';
+
+export interface ResponseWatchOptions {
+  /** Infinity for a worker that may take as long as it likes. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  /** What the silence would mean now; `excused` begins the patience anew. */
+  verdict(): 'nothing-owed' | 'excused' | 'guilty';
+  onSilence(): void;
+}
+
+export class ResponseWatch {
+  readonly #options: ResponseWatchOptions;
+  #heardAt = 0;
+  #timer: Timer | undefined;
+
+  constructor(options: ResponseWatchOptions) {
+    this.#options = options;
+  }
+
+  /** The worker owes an answer from now on. */
+  begin(): void {
+    this.heard();
+    this.#arm(this.#options.timeoutMs);
+  }
+
+  /** A sign of life. */
+  heard(): void {
+    this.#heardAt = this.#options.clock.now();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #arm(delayMs: number): void {
+    if (this.#timer !== undefined || delayMs === Infinity) return;
+    this.#timer = this.#options.clock.after(delayMs, () => {
+      this.#timer = undefined;
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    const { timeoutMs, clock } = this.#options;
+    const verdict = this.#options.verdict();
+    if (verdict === 'nothing-owed') return;
+    if (verdict === 'excused') this.heard();
+    const leftMs = this.#heardAt + timeoutMs - clock.now();
+    if (leftMs > 0) this.#arm(leftMs);
+    else this.#options.onSilence();
+  }
+}

@@ -1,0 +1,172 @@
+// How the server ends: politely, in a hurry, and by force; nothing that it started may be left.
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { createFaultStore, type FaultStore, until } from '../support/fault-model.ts';
+import { offspringOf, untilGone, untilNoOffspring } from '../support/processes.ts';
+import { type ServerOptions, startServer, type TestServer } from '../support/sconce-server.ts';
+import { ask, openPrediction, predict, register, untilWaiting } from '../support/serving-client.ts';
+
+let store: FaultStore;
+const running: TestServer[] = [];
+
+beforeAll(async () => {
+  store = await createFaultStore();
+});
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.stop('SIGKILL')));
+});
+
+afterAll(async () => {
+  await store?.remove();
+});
+
+async function start(options: ServerOptions = {}): Promise<TestServer> {
+  const server = await startServer({ modelStore: store.folder, ...options });
+  running.push(server);
+  return server;
+}
+
+/** Sends a signal; the exit code comes when the process has ended. */
+async function end(server: TestServer, signal: NodeJS.Signals): Promise<number | null> {
+  const exited = once(server.process, 'exit');
+  server.process.kill(signal);
+  const [code] = await exited;
+  return code as number | null;
+}
+
+async function isRefused(url: string): Promise<boolean> {
+  return ask(url).then(
+    () => false,
+    () => true,
+  );
+}
+
+test('SIGTERM: what runs and what waits is answered 200, new connections are refused, the exit code is 0 and nothing is left', async () => {
+  const server = await start();
+  const model = await store.add('drained');
+  await register(server, 'drained');
+  const inHand = predict(server, 'drained', { do: 'wait', gate: 'go', value: 'in hand' });
+  await model.reached('waiting');
+  const streaming = predict(server, 'drained', { do: 'stream', count: 2 });
+  await untilWaiting(server, 'drained', 1);
+  const waiting = ['one', 'two', 'three'].map((value) => predict(server, 'drained', { do: 'echo', value }));
+  await untilWaiting(server, 'drained', 4);
+
+  const exited = end(server, 'SIGTERM');
+  await until(() => isRefused(`${server.inference}/ping`));
+  expect(await isRefused(`${server.management}/models`)).toBe(true);
+  await model.open('go');
+  const answers = await Promise.all([inHand, streaming, ...waiting]);
+  expect(answers.map(({ status, text }) => [status, text])).toEqual([
+    [200, 'in hand'],
+    [200, 'part 0part 1end'],
+    [200, 'one'],
+    [200, 'two'],
+    [200, 'three'],
+  ]);
+  expect(answers.at(-1)?.headers.get('connection')).toBe('close');
+  expect(await exited).toBe(0);
+  expect(await offspringOf(server)).toEqual([]);
+  expect((await readdir(server.tmp)).filter((name) => name !== 'config.properties')).toEqual([]);
+  expect(server.log.at(-1)?.msg).toBe('stopped');
+});
+
+test('SIGTERM while a stream is under way lets the stream end', async () => {
+  const server = await start();
+  const model = await store.add('streamed');
+  await register(server, 'streamed');
+  const answer = await openPrediction(server, 'streamed', { do: 'stream', count: 2, gate: 'go' });
+  await answer.untilBytes(1);
+  const exited = end(server, 'SIGTERM');
+  await until(() => isRefused(`${server.inference}/ping`));
+  await model.open('go');
+  expect(await answer.ended).toBe('whole');
+  expect(answer.text()).toBe('part 0part 1end');
+  expect(await exited).toBe(0);
+});
+
+test('SIGTERM while a worker starts answers what waits for it', async () => {
+  const server = await start();
+  const model = await store.add('starting', { load: { do: 'wait', gate: 'go' } });
+  await register(server, 'starting', { synchronous: false });
+  await model.reached('waiting');
+  const waiting = predict(server, 'starting', { do: 'echo', value: 'patient' });
+  await untilWaiting(server, 'starting', 1);
+  const exited = end(server, 'SIGTERM');
+  await until(() => isRefused(`${server.inference}/ping`));
+  await model.open('go');
+  expect((await waiting).text).toBe('patient');
+  expect(await exited).toBe(0);
+  expect(await offspringOf(server)).toEqual([]);
+});
+
+test('SIGTERM with idle workers, idle connections and a worker in back-off ends quickly with code 0', async () => {
+  const server = await start();
+  await store.add('idle');
+  await register(server, 'idle', { initial_workers: 2 });
+  await store.add('unstartable', { import: 'module_that_is_missing' });
+  await register(server, 'unstartable', { synchronous: false });
+  await predict(server, 'idle', { do: 'echo', value: 'kept alive' });
+  await server.waitForLog(({ msg }) => msg?.includes('worker failed to start') === true);
+  expect(await end(server, 'SIGTERM')).toBe(0);
+  expect(await offspringOf(server)).toEqual([]);
+});
+
+test('Ctrl-C drains as SIGTERM does', async () => {
+  const server = await start();
+  expect(await end(server, 'SIGINT')).toBe(0);
+});
+
+test('a second SIGTERM ends at once, and takes the workers along', async () => {
+  const server = await start();
+  const model = await store.add('hurried');
+  await register(server, 'hurried');
+  const cut = predict(server, 'hurried', { do: 'deaf' }).then(
+    () => 'answered',
+    () => 'cut',
+  );
+  const { pid } = await model.reached('busy');
+  const exited = once(server.process, 'exit');
+  server.process.kill('SIGTERM');
+  await server.waitForLog(({ msg }) => msg?.startsWith('stopping') === true);
+  server.process.kill('SIGTERM');
+  const [code] = await exited;
+  expect(code).toBe(1);
+  expect(await cut).toBe('cut');
+  await untilGone(pid);
+});
+
+/** The ways in which a worker could miss that its server is gone. */
+const OCCUPATIONS = [
+  { do: 'echo', value: 'idle' },
+  { do: 'busy' },
+  { do: 'regex' },
+  { do: 'deaf' },
+  { do: 'fork' },
+  { do: 'spawn' },
+  { do: 'fork', next: 'deaf' },
+];
+
+test.for(OCCUPATIONS)('kill -9 of the server leaves no process, with a worker that did %j', async (command) => {
+  const server = await start();
+  const model = await store.add(`orphan-${command.do}-${'next' in command ? command.next : ''}`);
+  await register(server, model.name);
+  const request = predict(server, model.name, command).catch(() => undefined);
+  await (command.do === 'busy' || 'next' in command || ['regex', 'deaf'].includes(command.do)
+    ? model.reached('busy')
+    : request);
+  expect((await offspringOf(server)).length).toBeGreaterThan(0);
+  await end(server, 'SIGKILL');
+  await untilNoOffspring(server);
+});
+
+test('kill -9 while a worker loads leaves no process', async () => {
+  const server = await start();
+  const model = await store.add('loading', { load: { do: 'deaf' } });
+  await register(server, 'loading', { synchronous: false });
+  const { pid } = await model.reached('busy');
+  await end(server, 'SIGKILL');
+  await untilGone(pid);
+});

@@ -1,0 +1,39 @@
+// The server's command run as a user runs it, for starts that are to fail: sconce-server.ts is for those that are to succeed.
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+export interface CommandResult {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** What lies in the folder for temporary files afterwards. */
+  readonly leftFiles: readonly string[];
+}
+
+/** Runs `sconce serve` in a folder of its own with these lines as its config.properties, until it ends. */
+export async function runServe(properties: readonly string[], args: readonly string[] = []): Promise<CommandResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'sconce-run-'));
+  await writeFile(join(folder, 'config.properties'), properties.map((line) => `${line}\n`).join(''));
+  const child = spawn(process.execPath, [MAIN, 'serve', ...args], {
+    cwd: folder,
+    env: { ...process.env, TMPDIR: folder },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const exitCode = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const leftFiles = (await readdir(folder)).filter((name) => name !== 'config.properties');
+  await rm(folder, { recursive: true, force: true });
+  return { exitCode, stdout, stderr, leftFiles };
+}

@@ -1,0 +1,207 @@
+// Random lives of a model version: whatever arrives, expires, dies or is cancelled in whatever order, these things stay true.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ServingError } from '../../../src/core/errors.ts';
+import type { Job, JobKind } from '../../../src/core/job.ts';
+import { Scheduler } from '../../../src/core/scheduler.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeWorker } from '../../support/fake-worker.ts';
+import { jobRequest } from '../../support/jobs.ts';
+import { ServingJournal } from '../../support/serving-journal.ts';
+
+const QUEUE_SIZE = 12;
+
+const kind = fc.oneof(
+  { weight: 6, arbitrary: fc.constant<JobKind>('predict') },
+  { weight: 2, arbitrary: fc.constant<JobKind>('explain') },
+  { weight: 1, arbitrary: fc.constant<JobKind>('describe') },
+);
+const event = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ is: fc.constant('arrival' as const), kind, timeoutMs: fc.option(fc.nat(120)) }) },
+  { weight: 5, arbitrary: fc.record({ is: fc.constant('answer' as const), worker: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('start' as const), capacity: fc.integer({ min: 1, max: 5 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ is: fc.constant('death' as const), worker: fc.nat(3), startedJobs: fc.nat(3) }),
+  },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('cancel' as const), job: fc.nat(30) }) },
+  { weight: 4, arbitrary: fc.record({ is: fc.constant('time' as const), ms: fc.nat(90) }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('stall' as const), ms: fc.nat(90) }) },
+);
+type Event = typeof event extends fc.Arbitrary<infer E> ? E : never;
+
+/** One run: does what the events say and looks at every batch as it leaves. */
+class World {
+  readonly clock = new FakeClock();
+  readonly journal = new ServingJournal();
+  readonly scheduler: Scheduler;
+  readonly jobs: Job[] = [];
+  readonly answers: Promise<number>[] = [];
+  readonly maxBatchDelayMs: number;
+  workers: FakeWorker[] = [];
+  #isLate = false;
+
+  constructor(batchSize: number, maxBatchDelayMs: number) {
+    this.maxBatchDelayMs = maxBatchDelayMs;
+    this.scheduler = new Scheduler({
+      model: 'm',
+      batchSize,
+      maxBatchDelayMs,
+      queueSize: QUEUE_SIZE,
+      clock: this.clock,
+      observer: this.journal,
+    });
+  }
+
+  apply(event: Event): void {
+    switch (event.is) {
+      case 'arrival':
+        this.#arrive(event.kind, event.timeoutMs);
+        break;
+      case 'answer':
+        this.workers[event.worker]?.answer();
+        this.scheduler.pump();
+        break;
+      case 'start':
+        this.#startWorker(event.capacity);
+        break;
+      case 'death':
+        this.#die(event.worker, event.startedJobs);
+        break;
+      case 'cancel':
+        this.jobs[event.job]?.abandon();
+        break;
+      case 'time':
+        this.clock.advance(event.ms);
+        this.#isLate = false;
+        break;
+      case 'stall':
+        this.clock.stall(event.ms);
+        this.#isLate = true;
+        break;
+    }
+    this.#check();
+  }
+
+  /** Lets everything end as it would when the version is unregistered. */
+  finish(): void {
+    this.clock.advance(1000);
+    for (const worker of this.workers) {
+      worker.answer();
+      this.scheduler.pump();
+      worker.answer();
+    }
+    this.scheduler.failWaiting(() => new ServingError('MODEL_STOPPING', 'over'));
+    for (const worker of this.workers) worker.answer();
+    this.clock.advance(1000);
+  }
+
+  #arrive(kind: JobKind, timeoutMs: number | null): void {
+    const isFull = this.scheduler.remainingCapacity === 0;
+    const deadlineAt = timeoutMs === null ? Infinity : this.clock.now() + timeoutMs;
+    try {
+      const job = this.scheduler.submit(jobRequest({ kind, requestId: `r${this.jobs.length}` }), deadlineAt);
+      this.jobs.push(job);
+      this.answers.push(countAnswers(job));
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'QUEUE_FULL' });
+      expect(isFull).toBe(true);
+    }
+  }
+
+  #startWorker(capacity: number): void {
+    if (this.workers.length === 4) return;
+    const worker = new CheckedWorker(`w${this.workers.length}`, capacity, (batch) => this.#checkBatch(batch, capacity));
+    this.workers.push(worker);
+    this.scheduler.addWorker(worker);
+  }
+
+  #die(index: number, startedJobs: number): void {
+    const worker = this.workers[index];
+    if (worker === undefined) return;
+    this.workers = this.workers.filter((other) => other !== worker);
+    this.scheduler.removeWorker(worker);
+    const held = worker.drop();
+    for (const job of held.slice(0, startedJobs)) {
+      if (job.state === 'held') job.state = 'started';
+      job.fail(new ServingError('WORKER_DIED', 'died'));
+    }
+    this.scheduler.takeBack(held.filter((job) => job.state === 'held'));
+  }
+
+  #checkBatch(batch: readonly Job[], capacity: number): void {
+    const now = this.clock.now();
+    const kinds = new Set(batch.map((job) => job.request.kind));
+    expect(batch.length).toBeGreaterThan(0);
+    expect(batch.length).toBeLessThanOrEqual(capacity);
+    expect(kinds.size).toBe(1);
+    if (kinds.has('describe')) expect(batch.length).toBe(1);
+    for (const job of batch) {
+      expect(job.state).toBe('held');
+      expect(job.deadlineAt).toBeGreaterThan(now);
+    }
+    const ids = batch.map((job) => job.id);
+    const queuedIds = this.jobs.filter((job) => job.state === 'queued' && job.deadlineAt > now).map((job) => job.id);
+    expect(ids).toEqual(ids.toSorted((a, b) => a - b));
+    expect(Math.max(...ids)).toBeLessThan(Math.min(...queuedIds, Infinity));
+  }
+
+  #check(): void {
+    const held = this.workers.flatMap((worker) => worker.holding).filter((job) => job.state !== 'ended');
+    const waiting = this.jobs.filter((job) => job.state === 'queued');
+    expect(this.scheduler.running).toBe(held.length);
+    expect(this.scheduler.waiting).toBe(waiting.length);
+    if (this.#isLate || !this.workers.some((worker) => worker.room() > 0)) return;
+    for (const job of waiting) expect(this.clock.now() - job.arrivedAt).toBeLessThan(this.maxBatchDelayMs);
+  }
+}
+
+class CheckedWorker extends FakeWorker {
+  readonly #onBatch: (batch: readonly Job[]) => void;
+
+  constructor(id: string, capacity: number, onBatch: (batch: readonly Job[]) => void) {
+    super(id, capacity);
+    this.#onBatch = onBatch;
+  }
+
+  override run(batch: readonly Job[]): void {
+    super.run(batch);
+    this.#onBatch(batch);
+  }
+}
+
+/** How many answers a job gave: 1 once it is over, and never more than one part or failure here. */
+async function countAnswers(job: Job): Promise<number> {
+  try {
+    return (await job.next()).isLast ? 1 : 0;
+  } catch (error) {
+    return error instanceof ServingError ? 1 : 0;
+  }
+}
+
+describe('the scheduler, whatever happens', () => {
+  it('answers each job exactly once, in fair batches, and ends with nothing in hand', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(event, { minLength: 20, maxLength: 80, size: 'max' }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.constantFrom(0, 1, 50, 100),
+        async (events, batchSize, maxBatchDelayMs) => {
+          const world = new World(batchSize, maxBatchDelayMs);
+          for (const event of events) world.apply(event);
+          world.finish();
+          const answers = await Promise.all(world.answers);
+          const finished = world.journal.finishedJobs.map((entry) => entry.job.id);
+          expect(answers).toEqual(world.jobs.map(() => 1));
+          expect(finished.toSorted((a, b) => a - b)).toEqual(world.jobs.map((job) => job.id));
+          expect(world.scheduler).toMatchObject({ waiting: 0, running: 0, remainingCapacity: QUEUE_SIZE });
+          expect(world.clock.pendingTimers).toBe(0);
+          await world.scheduler.idle();
+          for (const worker of world.workers)
+            for (const batch of worker.batches) expect(batch.length).toBeLessThanOrEqual(batchSize);
+        },
+      ),
+      { numRuns: 250 },
+    );
+  });
+});
