@@ -104,7 +104,8 @@ function stopOnSignal(stop: () => Promise<void>, serverLog: ServerLog): void {
 function startFailure(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
   const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
-  const where = port === undefined ? address : `${address}:${port}`;
+  // A socket of the file system has a path as its address, and -1 as its port.
+  const where = port === undefined || port < 0 ? address : `${address}:${port}`;
   if (code === 'EADDRINUSE')
     return `${where} is in use by another process; stop it, or choose another address (inference_address, management_address, metrics_address)`;
   if (code === 'EACCES') return `${where} may not be opened by this user; choose a port above 1023, or another address`;

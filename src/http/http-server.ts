@@ -9,6 +9,7 @@ import { errorDocument } from './http-errors.ts';
 import { checkHost, checkOrigin } from './listener-guard.ts';
 import type { Operation } from './operation.ts';
 import { prettyJson } from './pretty-json.ts';
+import { removeStaleSocket } from './stale-socket.ts';
 
 const HEADERS_TIMEOUT_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 300_000;
@@ -39,6 +40,7 @@ export class HttpServer {
     const { address } = this.#options;
     const { server } = this.#app;
     await this.#app.ready();
+    if (address.scheme === 'unix') await removeStaleSocket(address.path);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(

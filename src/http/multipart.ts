@@ -1,10 +1,9 @@
 // multipart/form-data: named parts, their bytes untouched.
-
 import { ServingError } from '../core/errors.ts';
 import type { JobInput } from '../core/job.ts';
 import { parseParameterizedHeader } from './media-type.ts';
+import { MAX_INPUTS } from './payload.ts';
 
-const MAX_PARTS = 1_000;
 const DEFAULT_FILE_TYPE = 'application/octet-stream';
 
 /** Reads the parts in their order. A plain field has no content type; a file has its own. Throws INVALID_BODY saying what is wrong. */
@@ -17,7 +16,7 @@ export async function parseMultipart(chunks: readonly Buffer[], boundary: string
     let partCount = 0;
     parser.on('part', (part) => {
       partCount += 1;
-      if (partCount > MAX_PARTS) reject(malformed(`it has more than ${MAX_PARTS} parts`));
+      if (partCount > MAX_INPUTS) reject(malformed(`it has more than ${MAX_INPUTS} parts`));
       const bytes: Buffer[] = [];
       let description: Pick<JobInput, 'name' | 'contentType'> | undefined;
       part.on('header', (header) => {
@@ -46,12 +45,17 @@ function describePart(
   header: Readonly<Record<string, readonly string[] | undefined>>,
 ): Pick<JobInput, 'name' | 'contentType'> {
   const disposition = parseParameterizedHeader(header['content-disposition']?.[0] ?? '');
-  const name = disposition.parameters.get('name');
+  const name = utf8(disposition.parameters.get('name'));
   if (disposition.value !== 'form-data' || name === undefined) throw malformed('a part has no form-data name');
   const isFile = disposition.parameters.has('filename');
   const type = header['content-type']?.[0];
   if (!isFile) return { name, contentType: '' };
   return { name, contentType: type === undefined ? DEFAULT_FILE_TYPE : parseParameterizedHeader(type).value };
+}
+
+/** The parser gives headers byte by byte, as Latin-1; browsers and clients write them in UTF-8. */
+function utf8(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : Buffer.from(text, 'latin1').toString('utf8');
 }
 
 function malformed(why: string): ServingError {

@@ -142,10 +142,11 @@ function checkHeaderLength(length: number): number {
   return length;
 }
 
-function parseHeader(text: string): FrameHeader {
+function parseHeader(bytes: Buffer): FrameHeader {
+  if (!isUtf8(bytes)) throw new FrameError('a frame header is not UTF-8');
   let header: unknown;
   try {
-    header = JSON.parse(text);
+    header = JSON.parse(bytes.toString('utf8'));
   } catch (error) {
     throw new FrameError(`a frame header is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }

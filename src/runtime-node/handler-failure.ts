@@ -33,8 +33,8 @@ export function failureOf(thrown: unknown): RequestFailure {
   if (isHandlerError(thrown)) return { code: 'HANDLER_ERROR', message: thrown.message, status: thrown.status };
   if (thrown instanceof ResultError) return { code: thrown.code, message: thrown.message };
   if (isOutOfMemory(thrown)) return { code: 'OUT_OF_RESOURCES', message: 'The handler ran out of memory.' };
-  const kind = thrown instanceof Error ? thrown.name : `value of type ${typeof thrown}`;
-  return { code: 'PREDICTION_FAILED', message: `The handler threw a ${kind}; the log of the server says why.` };
+  const kind = thrown instanceof Error ? thrown.name : `a thrown ${typeof thrown}`;
+  return { code: 'PREDICTION_FAILED', message: `The handler failed (${kind}); the log of the server says why.` };
 }
 
 /** `ErrorType: text` on one line that ends like a sentence. */

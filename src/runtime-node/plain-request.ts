@@ -7,10 +7,10 @@ import { looksLikeOpenInference } from './open-inference.ts';
 import { type PlainAnswer, renderPlain } from './plain-answer.ts';
 import { RequestError } from './request-error.ts';
 import type { RequestInput, RuntimeRequest } from './runtime-model.ts';
-import { shapeText, type Tensor } from './tensor.ts';
+import { elementCount, shapeText, type Tensor } from './tensor.ts';
 import { countElements, tensorFromBytes } from './tensor-bytes.ts';
 import { shapeOfJson, tensorFromJson } from './tensor-json.ts';
-import { isBigInteger, sampleSize, shapeForJson, type TensorSpec } from './tensor-spec.ts';
+import { isBigInteger, shapeForJson, type TensorSpec } from './tensor-spec.ts';
 
 /** What the reading of a request needs to know of the model. */
 export interface PlainModel extends PlainAnswer {
@@ -171,7 +171,7 @@ function rawTensor(bytes: Uint8Array, spec: TensorSpec): Tensor {
       `${where}: raw bytes do not tell the shape, of which several dimensions may vary (${shapeText(spec.shape)}); send JSON, or /v2.`,
     );
   }
-  const sample = spec.batchAxis === axis ? (sampleSize(spec) ?? 1) : spec.shape.reduce((a, b) => (b === -1 ? a : a * b), 1);
+  const sample = elementCount(spec.shape.toSpliced(axis, 1));
   const count = countElements(bytes, spec.datatype, where);
   if (sample === 0 || count === 0 || count % sample !== 0) {
     throw new RequestError(

@@ -7,11 +7,18 @@ const MAX_LINE_BYTES = 16 * 1024;
 const MAX_LINES_PER_SECOND = 500;
 const TAIL_LINES = 50;
 const NEWLINE = 0x0a;
+const SPACE = 0x20;
+
+/** A line as it was read; it becomes text only when somebody wants it. */
+interface RawLine {
+  readonly pieces: readonly Buffer[];
+  readonly isCut: boolean;
+}
 
 export class LineTap {
   readonly #clock: Clock;
   readonly #onLine: (line: string) => void;
-  readonly #tail: string[] = [];
+  readonly #tail: RawLine[] = [];
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #isCutting = false;
@@ -23,14 +30,17 @@ export class LineTap {
     this.#clock = clock;
     this.#onLine = onLine;
     stream.on('data', (chunk: Buffer) => this.#push(chunk));
-    stream.on('end', () => this.#endLine(Buffer.alloc(0)));
+    stream.on('end', () => {
+      this.#endLine(Buffer.alloc(0));
+      this.#reportDropped();
+    });
     // A pipe error only means that there is nothing more to read; the process's exit tells the story.
     stream.on('error', () => {});
   }
 
-  /** The last lines, oldest first. */
+  /** The last lines, oldest first, also those that were too many for the log: they tell why a process died. */
   get tail(): readonly string[] {
-    return this.#tail;
+    return this.#tail.map(textOf);
   }
 
   #push(chunk: Buffer): void {
@@ -46,19 +56,19 @@ export class LineTap {
     if (rest.length === 0 || this.#isCutting) return;
     this.#pending.push(rest.subarray(0, MAX_LINE_BYTES - this.#pendingBytes));
     this.#pendingBytes += rest.length;
-    this.#isCutting = this.#pendingBytes >= MAX_LINE_BYTES;
+    this.#isCutting = this.#pendingBytes > MAX_LINE_BYTES;
   }
 
   #endLine(rest: Buffer): void {
     this.#keep(rest);
-    const hadBytes = this.#pendingBytes > 0;
-    if (hadBytes && this.#isWithinRate()) {
-      const text = Buffer.concat(this.#pending).toString('utf8').trimEnd();
-      if (text !== '') this.#emit(this.#isCutting ? `${text} [line cut at ${MAX_LINE_BYTES} bytes]` : text);
-    }
+    const line = { pieces: this.#pending, isCut: this.#isCutting };
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#isCutting = false;
+    if (line.pieces.every(isBlank)) return;
+    this.#tail.push(line);
+    if (this.#tail.length > TAIL_LINES) this.#tail.shift();
+    if (this.#isWithinRate()) this.#onLine(textOf(line));
   }
 
   #isWithinRate(): boolean {
@@ -66,9 +76,7 @@ export class LineTap {
     if (now - this.#windowStartedAt >= 1000) {
       this.#windowStartedAt = now;
       this.#linesInWindow = 0;
-      if (this.#droppedLines > 0)
-        this.#emit(`[${this.#droppedLines} lines dropped: over ${MAX_LINES_PER_SECOND} lines a second]`);
-      this.#droppedLines = 0;
+      this.#reportDropped();
     }
     this.#linesInWindow += 1;
     if (this.#linesInWindow <= MAX_LINES_PER_SECOND) return true;
@@ -76,9 +84,18 @@ export class LineTap {
     return false;
   }
 
-  #emit(line: string): void {
-    this.#tail.push(line);
-    if (this.#tail.length > TAIL_LINES) this.#tail.shift();
-    this.#onLine(line);
+  #reportDropped(): void {
+    if (this.#droppedLines === 0) return;
+    this.#onLine(`[${this.#droppedLines} lines dropped: over ${MAX_LINES_PER_SECOND} lines a second]`);
+    this.#droppedLines = 0;
   }
+}
+
+function isBlank(piece: Buffer): boolean {
+  return piece.every((byte) => byte <= SPACE);
+}
+
+function textOf({ pieces, isCut }: RawLine): string {
+  const text = Buffer.concat(pieces).toString('utf8').trimEnd();
+  return isCut ? `${text} [line cut at ${MAX_LINE_BYTES} bytes]` : text;
 }

@@ -133,7 +133,9 @@ export class Pool implements WorkerPool {
     this.#review();
     const hasReady = this.#members.some(({ worker }) => worker.isReady || worker.isHopeful);
     const deadlineAt = clock.now() + drainMs;
-    if (hasReady) await Promise.race([scheduler.idle(), this.#untilScaled(scale), new Signal().within(drainMs, clock)]);
+    const drained = new Signal();
+    if (hasReady) await Promise.race([scheduler.idle(), this.#untilScaled(scale), drained.within(drainMs, clock)]);
+    drained.set();
     if (scale !== this.#latestScale) return;
     const leaving = [...this.#members];
     for (const member of leaving) this.#dismiss(member, Math.max(0, deadlineAt - clock.now()));

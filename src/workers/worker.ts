@@ -135,7 +135,8 @@ export class Worker {
         onRoom: () => this.#options.scheduler.pump(),
         onBroken: (why) => {
           this.reason = why;
-          this.#options.onEvent('error', `worker is killed: ${why}`);
+          // The channels of a worker that is ended on purpose may break off; that is nobody's trouble.
+          this.#options.onEvent(this.#stopping.isSet ? 'info' : 'error', `worker is killed: ${why}`);
           started.signal('SIGKILL');
         },
       });
@@ -202,11 +203,14 @@ export class Worker {
     scheduler.removeWorker(started.client);
     if (!this.#stopping.isSet) return;
     this.#enter('draining', '');
+    const drained = new Signal();
     await Promise.race([
       started.exited,
       started.client.idle(),
-      this.#killed.within(this.#drainMs, this.#options.clock),
+      this.#killed.wait(),
+      drained.within(this.#drainMs, this.#options.clock),
     ]);
+    drained.set();
     started.client.giveUp(stoppedBeforeAnswer());
   }
 
@@ -214,8 +218,12 @@ export class Worker {
   async #end(started: StartedWorker, failure: ServingError | undefined): Promise<WorkerExit> {
     const { clock } = this.#options;
     const over = () => Promise.race([started.exited.then(() => true), this.#killed.wait().then(() => false)]);
-    const within = (patienceMs: number) =>
-      Promise.race([over(), new Signal().within(patienceMs, clock).then(() => false)]);
+    const within = async (patienceMs: number) => {
+      const patience = new Signal();
+      const isOver = await Promise.race([over(), patience.within(patienceMs, clock).then(() => false)]);
+      patience.set();
+      return isOver;
+    };
     if (this.#stopping.isSet && !this.#killed.isSet && started.client.isIdle()) {
       started.client.stop();
       if (!(await within(STOP_PATIENCE_MS))) started.signal('SIGTERM');

@@ -3,7 +3,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type ContractBench, isAlive, startBench } from '../support/contract-bench.ts';
+import { type ContractBench, isAlive, PATIENCE, startBench } from '../support/contract-bench.ts';
 import { type Answer, errorOf } from '../support/http-exchange.ts';
 
 let bench: ContractBench;
@@ -21,7 +21,7 @@ const scale = (query: string) => bench.manage('PUT', `/models/puppet?synchronous
 
 /** Resolves with the ids of the puppets that live, once they are as many. */
 async function puppets(count: number): Promise<number[]> {
-  await expect.poll(async () => (await bench.livingPuppets()).length, { interval: 10 }).toBe(count);
+  await expect.poll(async () => (await bench.livingPuppets()).length, PATIENCE).toBe(count);
   return bench.livingPuppets();
 }
 
@@ -116,7 +116,7 @@ describe('a scale during a scale', () => {
     const held = bench.ask('puppet', { do: 'hold', gate: gate.path });
     await gate.entered();
     const down = scale('min_worker=0');
-    await expect.poll(async () => (await bench.describe('puppet')).minWorkers, { interval: 5 }).toBe(0);
+    await expect.poll(async () => (await bench.describe('puppet')).minWorkers, PATIENCE).toBe(0);
     const up = scale('min_worker=1');
     expect((await down).status).toBe(409);
     expect((await up).status).toBe(200);
@@ -159,7 +159,7 @@ describe('an unregistration', () => {
     const accepted = Array.from({ length: 20 }, () => bench.ask('puppet', { do: 'hold', gate: gate.path }));
     await bench.until('puppet', ({ jobQueueStatus }) => jobQueueStatus.pendingRequests === 18);
     const gone = bench.manage('DELETE', '/models/puppet?timeout=-1');
-    await expect.poll(async () => (await bench.ask('puppet', {})).status, { interval: 5 }).toBe(404);
+    await expect.poll(async () => (await bench.ask('puppet', {})).status, PATIENCE).toBe(404);
     await gate.open();
     expect(new Set(statuses(await Promise.all(accepted)))).toEqual(new Set([200]));
     expect((await gone).status).toBe(200);
@@ -182,7 +182,7 @@ describe('an unregistration', () => {
     const held = bench.ask('puppet', { do: 'hold', gate: gate.path });
     await gate.entered();
     const gone = bench.manage('DELETE', '/models/puppet?timeout=-1');
-    await expect.poll(async () => (await bench.ask('puppet', {})).status, { interval: 5 }).toBe(404);
+    await expect.poll(async () => (await bench.ask('puppet', {})).status, PATIENCE).toBe(404);
     await bench.register('url=puppet.mar&initial_workers=1&synchronous=true');
     const fresh = (await bench.ask('puppet', {})).json() as { pid: number };
     await gate.open();

@@ -87,11 +87,13 @@ describe('versions', () => {
 
   const both = async () => {
     await bench.register('url=one.mar');
-    await bench.register('url=two.mar&initial_workers=1&synchronous=true');
+    await bench.register('url=two.mar');
   };
+  const startSecond = () => bench.manage('PUT', '/models/puppet/2.0?min_worker=1&synchronous=true');
 
   test('the version that was registered first is the default, until another is made it', async () => {
     await both();
+    expect((await startSecond()).status).toBe(200);
     expect((await bench.ask('puppet', {})).status, 'version 1.0 has no worker').toBe(503);
     expect((await bench.manage('PUT', '/models/puppet/2.0/set-default')).status).toBe(200);
     expect((await bench.ask('puppet', {})).status).toBe(200);
@@ -144,6 +146,7 @@ describe('versions', () => {
 
   test('a version may be asked for by name in predictions as well', async () => {
     await both();
+    expect((await startSecond()).status).toBe(200);
     expect((await bench.ask('puppet/2.0', {})).status).toBe(200);
     const unknown = await bench.ask('puppet/9.9', {});
     expect(errorOf(unknown)).toMatchObject({ code: 404, type: 'ModelVersionNotFoundException' });

@@ -1,7 +1,7 @@
 // `timeout` of a scale and of an unregistration, with a request in the worker's hand and another in the queue: 0 ends both at once, N
 // gives them that many seconds, -1 (the default of a scale) as long as they take.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type ContractBench, type Gate, startBench } from '../support/contract-bench.ts';
+import { type ContractBench, type Gate, PATIENCE, startBench } from '../support/contract-bench.ts';
 import { type Answer, errorOf } from '../support/http-exchange.ts';
 
 let bench: ContractBench;
@@ -85,7 +85,7 @@ describe.each(['a scale to zero', 'an unregistration'])('%s', (what) => {
 
   async function refusesNewRequests(): Promise<void> {
     const refused = what === 'a scale to zero' ? 503 : 404;
-    await expect.poll(async () => (await bench.ask('puppet', {})).status, { interval: 5 }).toBe(refused);
+    await expect.poll(async () => (await bench.ask('puppet', {})).status, PATIENCE).toBe(refused);
   }
 });
 

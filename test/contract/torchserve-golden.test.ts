@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeMarFromFolder } from '../support/archive-forge.ts';
+import { PATIENCE } from '../support/contract-bench.ts';
 import { type Answer, send } from '../support/http-exchange.ts';
 import { startServer, type TestServer } from '../support/sconce-server.ts';
 
@@ -91,7 +92,7 @@ describe('the torchserve dialect answers as TorchServe 0.12 did', () => {
 
   async function untilLoaded(model: string): Promise<void> {
     await expect
-      .poll(async () => (await send(`${server.management}/models/${model}`)).body, { interval: 20, timeout: 20_000 })
+      .poll(async () => (await send(`${server.management}/models/${model}`)).body, PATIENCE)
       .toSatisfy((body: string) => body.includes('"READY"') && !body.includes('"UNLOADING"'));
   }
 });

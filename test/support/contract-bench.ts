@@ -13,7 +13,8 @@ import { type ServerOptions, startServer, type TestServer } from './sconce-serve
 
 const PUPPET = fileURLToPath(new URL('../fixtures/models/puppet/puppet_handler.py', import.meta.url));
 const NOOP = fileURLToPath(new URL('../fixtures/golden/models/noop-1.0', import.meta.url));
-const PATIENCE = { interval: 10, timeout: 20_000 };
+/** For vitest's poll and waitFor: how often to look, and how long a state may take to come on a machine that has much to do. */
+export const PATIENCE = { interval: 10, timeout: 20_000 };
 
 /** A version as describe prints it, as far as tests look at it. */
 export interface DescribedVersion {

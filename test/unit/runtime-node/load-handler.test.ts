@@ -1,11 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { afterEach, describe, expect, test } from 'vitest';
+import { basename } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { LoadError } from '../../../src/runtime-node/load-error.ts';
 import { type LoadedHandler, loadHandler } from '../../../src/runtime-node/load-handler.ts';
 import { handlerFolder, removeHandlerFolders } from '../../support/handler-folder.ts';
 
-afterEach(removeHandlerFolders);
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await removeHandlerFolders();
+});
 
 describe('finding the handler', () => {
   test('a name without an extension, and no name at all, find handler.ts', async () => {
@@ -70,7 +73,7 @@ describe('picking the export', () => {
     ],
     ['export default { predict: 1 };', 'The handler in handler.ts has a "predict" that is not a function.'],
     ['export default { load() {} };', 'must have either predict (a batch) or predictOne (one request); it has neither'],
-    ['export default { predict() {}, predictOne() {} };', 'predictOne (one request); it has both of them.'],
+    ['export default { predict() {}, predictOne() {} };', 'predictOne (one request); it has both.'],
   ])('%s is refused with what to export', async (text, message) => {
     const folder = await handlerFolder({ 'handler.ts': text });
     expect(await failure(loadHandler(null, folder))).toEqual(['HANDLER_NOT_FOUND', expect.stringContaining(message)]);
@@ -142,17 +145,19 @@ describe('the code of an archive', () => {
     expect(await answer(await loadHandler(null, folder))).toBe('words part 7');
   });
 
-  test('leaves no file behind, neither in its folder nor among the temporary ones', async () => {
+  test('leaves no file behind, and none is there when the first line of the handler runs', async () => {
+    const temporary = await handlerFolder({});
+    vi.stubEnv('TMPDIR', temporary);
     const folder = await handlerFolder({
       'handler.ts': `
         import { readdirSync } from 'node:fs';
         import { tmpdir } from 'node:os';
-        export default { predict: () => [process.env.SEEN] };
-        process.env.SEEN = readdirSync(tmpdir()).filter((each) => /^sconce-handler-(?!test)/.test(each)).join();`,
+        const seen = [tmpdir(), ...readdirSync(tmpdir())];
+        export default { predict: () => [seen] };`,
     });
-    expect(await answer(await loadHandler(null, folder))).toBe('');
+    expect(await answer(await loadHandler(null, folder))).toEqual([temporary, basename(folder)]);
     expect(await readdir(folder)).toEqual(['handler.ts']);
-    expect((await readdir(tmpdir())).filter((each) => /^sconce-handler-(?!test)/.test(each))).toEqual([]);
+    expect(await readdir(temporary)).toEqual([basename(folder)]);
   });
 
   test('traces name the lines of its own files', async () => {
@@ -208,8 +213,9 @@ function predicting(expression: string): string {
 
 /** What a handler answers, whatever it is asked. */
 async function answer(handler: LoadedHandler): Promise<unknown> {
-  const predict: (...values: unknown[]) => unknown = Reflect.get(handler, 'predict').bind(handler);
-  const results = await predict([], undefined, undefined);
+  const predict: unknown = Reflect.get(handler, 'predict');
+  if (typeof predict !== 'function') return 'no predict';
+  const results: unknown = await predict.call(handler, []);
   return Array.isArray(results) ? results[0] : results;
 }
 

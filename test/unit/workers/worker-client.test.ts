@@ -235,7 +235,10 @@ describe('a batch', () => {
     worker.error('HANDLER_ERROR', 'not this one', { jobs: [1], status: 422 });
     worker.error('PREDICTION_FAILED', 'Prediction failed', { jobs: [2] });
     expect(await rejectionOf(a?.next() ?? never())).toMatchObject({ code: 'HANDLER_ERROR', details: { status: 422 } });
-    expect(await rejectionOf(b?.next() ?? never())).toMatchObject({ code: 'PREDICTION_FAILED', details: { model: 'm' } });
+    expect(await rejectionOf(b?.next() ?? never())).toMatchObject({
+      code: 'PREDICTION_FAILED',
+      details: { model: 'm' },
+    });
     await reports.until(() => reports.rooms === 1);
   });
 
@@ -389,8 +392,9 @@ describe('the response timeout', () => {
     clock.advance(5 * TIMEOUT_MS);
     expect(reports.broken).toEqual([]);
     await a?.next();
-    void a?.next();
+    const rest = rejectionOf(a?.next() ?? never());
     clock.advance(TIMEOUT_MS);
+    expect((await rest).code).toBe('RESPONSE_TIMEOUT');
     expect(reports.broken).toHaveLength(1);
   });
 

@@ -1,0 +1,167 @@
+// Pictures as tensors: PNG, JPEG and WebP bodies are decoded by sharp, then resized, cropped and scaled by the numbers of Pillow and
+// torchvision. EXIF orientation and colour profiles are left aside, as Pillow does.
+import { halfFromNumber, roundHalfEven } from './half.ts';
+import type { ImageSettings } from './image-settings.ts';
+import { LoadError } from './load-error.ts';
+import { RequestError } from './request-error.ts';
+import { type Pixels, resample } from './resample.ts';
+import { type NumberArray, newTensorData, type Tensor } from './tensor.ts';
+
+export interface ImageInput {
+  readonly inputName: string;
+  /** Whether the tensor has a batch axis that the request's one image does not speak of. */
+  readonly isBare: boolean;
+  /** Whether these bytes begin like a picture of a kind that can be read. */
+  recognises(bytes: Uint8Array): boolean;
+  /** Rejects with a RequestError for bytes that are not a whole picture, and for pictures that are too large. */
+  read(bytes: Uint8Array): Promise<Tensor>;
+}
+
+/** Rejects with a LoadError when sharp is not there. */
+export async function openImageInput(settings: ImageSettings): Promise<ImageInput> {
+  const sharp = await importSharp();
+  // Pictures of the same bytes are not worth keeping, and a batch's pictures are decoded side by side anyway.
+  sharp.cache(false);
+  return {
+    inputName: settings.inputName,
+    isBare: settings.hasBatchAxis,
+    recognises: (bytes) => kindOf(bytes) !== undefined,
+    read: async (bytes) => {
+      if (kindOf(bytes) === undefined) throw new RequestError('The image is none of PNG, JPEG and WebP.');
+      const [red = 0, green = 0, blue = 0] = settings.background;
+      const options = { limitInputPixels: settings.maxPixels, failOn: 'error', ignoreIcc: true } as const;
+      let decoded: Awaited<ReturnType<typeof decode>>;
+      try {
+        decoded = await decode();
+      } catch (error) {
+        const text = error instanceof Error ? error.message : String(error);
+        const isTooLarge = /pixel limit/i.test(text);
+        if (isTooLarge) {
+          throw new RequestError(`The image has more than ${settings.maxPixels} pixels, the limit image.maxPixels.`, 413);
+        }
+        throw new RequestError(`The image cannot be decoded: ${text.split('\n')[0]?.trim() ?? ''}.`);
+      }
+      const { data, info } = decoded;
+      return tensorOf(prepared({ width: info.width, height: info.height, channels: info.channels, data }, settings), settings);
+
+      function decode() {
+        return sharp(bytes, options)
+          .flatten({ background: { r: red, g: green, b: blue } })
+          .toColourspace('srgb')
+          .raw({ depth: 'uchar' })
+          .toBuffer({ resolveWithObject: true });
+      }
+    },
+  };
+}
+
+async function importSharp() {
+  try {
+    return (await import('sharp')).default;
+  } catch (error) {
+    const text = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    throw new LoadError(
+      'HANDLER_INITIALIZE_FAILED',
+      `The image section of model-config.yaml needs the package sharp, which cannot be imported (${text}). Run: npm install sharp`,
+    );
+  }
+}
+
+/** The kind of picture that the first bytes promise; undefined for what is not read. */
+function kindOf(bytes: Uint8Array): 'png' | 'jpeg' | 'webp' | undefined {
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(12, bytes.length)).toString('latin1');
+  if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'png';
+  if (head.startsWith('\xff\xd8\xff')) return 'jpeg';
+  if (head.startsWith('RIFF') && head.slice(8) === 'WEBP') return 'webp';
+  return undefined;
+}
+
+/** The picture in the model's colours and size. */
+function prepared(decoded: Pixels, settings: ImageSettings): Pixels {
+  const colored = settings.color === 'grey' ? grey(decoded) : threeChannels(decoded);
+  const { size, filter, shorterSide, hasCrop } = settings;
+  if (shorterSide !== undefined) {
+    const [width, height] = withShorterSide(colored, shorterSide);
+    const resized = resample(colored, width, height, filter);
+    return hasCrop && size !== undefined ? centerCrop(resized, size.width, size.height) : resized;
+  }
+  if (size === undefined) return colored;
+  return hasCrop
+    ? centerCrop(colored, size.width, size.height)
+    : resample(colored, size.width, size.height, filter);
+}
+
+function withShorterSide({ width, height }: Pixels, side: number): readonly [number, number] {
+  const long = Math.trunc((side * Math.max(width, height)) / Math.min(width, height));
+  return width <= height ? [side, long] : [long, side];
+}
+
+/** The middle of the picture; what lies beyond its edges is black. */
+function centerCrop({ width, height, channels, data }: Pixels, cropWidth: number, cropHeight: number): Pixels {
+  if (width === cropWidth && height === cropHeight) return { width, height, channels, data };
+  const out = new Uint8Array(cropWidth * cropHeight * channels);
+  const left = cropOffset(width, cropWidth);
+  const top = cropOffset(height, cropHeight);
+  const from = Math.max(0, left);
+  const to = Math.min(width, left + cropWidth);
+  for (let y = Math.max(0, top); y < Math.min(height, top + cropHeight); y += 1) {
+    const row = data.subarray((y * width + from) * channels, (y * width + to) * channels);
+    out.set(row, ((y - top) * cropWidth + from - left) * channels);
+  }
+  return { width: cropWidth, height: cropHeight, channels, data: out };
+}
+
+/** Where the crop begins; negative by the padding that torchvision puts there first. */
+function cropOffset(size: number, cropSize: number): number {
+  return size < cropSize ? -Math.floor((cropSize - size) / 2) : roundHalfEven((size - cropSize) / 2);
+}
+
+/** Levels of grey by the weights of ITU-R 601, in whole numbers as Pillow has them. */
+function grey(pixels: Pixels): Pixels {
+  const { width, height, channels, data } = pixels;
+  if (channels === 1) return pixels;
+  const out = new Uint8Array(width * height);
+  for (let index = 0; index < out.length; index += 1) {
+    const at = index * channels;
+    const sum = (data[at] ?? 0) * 19595 + (data[at + 1] ?? 0) * 38470 + (data[at + 2] ?? 0) * 7471;
+    out[index] = channels < 3 ? (data[at] ?? 0) : (sum + 0x8000) >> 16;
+  }
+  return { width, height, channels: 1, data: out };
+}
+
+function threeChannels(pixels: Pixels): Pixels {
+  const { width, height, channels, data } = pixels;
+  if (channels === 3) return pixels;
+  const out = new Uint8Array(width * height * 3);
+  for (let index = 0; index < width * height; index += 1) {
+    for (let channel = 0; channel < 3; channel += 1) {
+      out[index * 3 + channel] = data[index * channels + (channels > 3 ? channel : 0)] ?? 0;
+    }
+  }
+  return { width, height, channels: 3, data: out };
+}
+
+function tensorOf({ width, height, channels, data }: Pixels, settings: ImageSettings): Tensor {
+  const { datatype, layout, color, scale, mean, std } = settings;
+  const pixelCount = width * height;
+  const values = newTensorData(datatype, pixelCount * channels) as NumberArray;
+  for (let channel = 0; channel < channels; channel += 1) {
+    const source = color === 'BGR' ? channels - 1 - channel : channel;
+    const levels = levelValues(scale, mean[channel] ?? 0, std[channel] ?? 1, datatype);
+    const [start, step] = layout === 'NCHW' ? [channel * pixelCount, 1] : [channel, channels];
+    for (let index = 0; index < pixelCount; index += 1) {
+      values[start + index * step] = levels[data[index * channels + source] ?? 0] ?? 0;
+    }
+  }
+  const sample = layout === 'NCHW' ? [channels, height, width] : [height, width, channels];
+  return { datatype, shape: settings.hasBatchAxis ? [1, ...sample] : sample, data: values };
+}
+
+/** What each of the 256 levels becomes: one look-up a pixel instead of the arithmetic. */
+function levelValues(scale: number, mean: number, std: number, datatype: ImageSettings['datatype']): readonly number[] {
+  return Array.from({ length: 256 }, (_, level) => {
+    const value = (level * scale - mean) / std;
+    if (datatype === 'FP16') return halfFromNumber(value);
+    return datatype === 'UINT8' ? Math.min(255, Math.max(0, Math.round(value))) : value;
+  });
+}
