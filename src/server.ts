@@ -26,6 +26,7 @@ import { OpenInferenceService } from './services/open-inference-service.ts';
 import { type ServerLog, workerLog } from './telemetry/logger.ts';
 import { ServerMetrics } from './telemetry/server-metrics.ts';
 import { Devices, detectGpus } from './workers/devices.ts';
+import { OrphanGuard } from './workers/orphan-guard.ts';
 import { workerLauncher } from './workers/worker-launcher.ts';
 import { Pool } from './workers/worker-pool.ts';
 
@@ -129,6 +130,7 @@ function versionFactory(
   serverVersion: string,
 ) {
   const log = workerLog(serverLog.log);
+  const orphanGuard = new OrphanGuard();
   let nextWorkerId = FIRST_WORKER_ID;
   const settings = {
     python: config.python,
@@ -148,7 +150,7 @@ function versionFactory(
     });
     const onMetric = metrics.modelMetric.bind(metrics);
     const poolSize = (): number => pool.maxWorkers;
-    const launcher = workerLauncher({ spec, settings, clock: monotonicClock, log, poolSize, onMetric });
+    const launcher = workerLauncher({ spec, settings, clock: monotonicClock, log, orphanGuard, poolSize, onMetric });
     const nextId = () => String(nextWorkerId++);
     const pool: Pool = new Pool({
       spec,

@@ -69,11 +69,13 @@ const LATER_KEYS: readonly string[] = [
   'sequenceTimeoutMSec',
   'maxSequenceJobQueueSize',
   'maxNumSequence',
-  'asyncCommunication',
   'useVenv',
   'batching',
   'retryOnWorkerDeath',
 ];
+
+/** Keys that the worker applies, not the server. */
+const WORKER_KEYS: readonly string[] = ['asyncCommunication'];
 
 /**
  * Parses the text of `model-config.yaml`.
@@ -120,7 +122,7 @@ class ConfigFields {
   readonly notices: string[] = [];
   readonly #values: ReadonlyMap<string, unknown>;
   readonly #wrongValues: WrongValues;
-  readonly #known = new Set<string>(LATER_KEYS);
+  readonly #known = new Set<string>([...LATER_KEYS, ...WORKER_KEYS]);
 
   constructor(values: ReadonlyMap<string, unknown>, wrongValues: WrongValues) {
     this.#values = values;

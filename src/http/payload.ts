@@ -6,7 +6,7 @@ import type { Body } from './exchange.ts';
 import { parseParameterizedHeader } from './media-type.ts';
 
 /** The most inputs that one request may have: each costs memory here and a line in the frame to the worker, however short it is. */
-export const MAX_INPUTS = 1_000;
+const MAX_INPUTS = 1_000;
 
 /** The inputs of a request: query values first where they count, then the form's fields, or the one input `body`. */
 export async function inputsOf(body: Body, contentType: string, query: string): Promise<JobInput[]> {
@@ -15,7 +15,7 @@ export async function inputsOf(body: Body, contentType: string, query: string): 
   const { value, parameters } = parseParameterizedHeader(contentType);
   if (value === 'multipart/form-data') {
     const { parseMultipart } = await import('./multipart.ts');
-    return [...fields, ...(await parseMultipart(body.chunks, parameters.get('boundary')))];
+    return [...fields, ...(await parseMultipart(body.chunks, parameters.get('boundary'), MAX_INPUTS))];
   }
   if (value === 'application/x-www-form-urlencoded')
     return [...fields, ...formFields(Buffer.concat(body.chunks).toString('utf8'))];

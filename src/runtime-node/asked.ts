@@ -1,8 +1,9 @@
 // What a request asks of a network, whatever form it came in: tensors that fit, the outputs to compute, and how to word the answer.
+
+import { RequestError } from './request-error.ts';
 import type { ResultPart, RuntimeRequest } from './runtime-model.ts';
 import type { Tensor } from './tensor.ts';
 import { checkShape, type TensorSpec } from './tensor-spec.ts';
-import { RequestError } from './request-error.ts';
 
 export interface Asked {
   readonly inputs: ReadonlyMap<string, Tensor>;

@@ -33,6 +33,10 @@ export async function loadHandlerModel(load: LoadMessage, resources: HandlerReso
       const remedy = 'Give the model fewer workers or the machine more memory.';
       throw new LoadError('WORKER_OUT_OF_MEMORY', `${summaryOf(error)} ${remedy}`, traceOf(error));
     }
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      const remedy = 'Is the file in the archive? context.modelFolder is where it is unpacked.';
+      throw new LoadError('MODEL_FILE_NOT_FOUND', `${summaryOf(error)} ${remedy}`, traceOf(error));
+    }
     throw new LoadError('HANDLER_INITIALIZE_FAILED', summaryOf(error), traceOf(error));
   }
 }

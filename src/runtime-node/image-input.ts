@@ -37,12 +37,18 @@ export async function openImageInput(settings: ImageSettings): Promise<ImageInpu
         const text = error instanceof Error ? error.message : String(error);
         const isTooLarge = /pixel limit/i.test(text);
         if (isTooLarge) {
-          throw new RequestError(`The image has more than ${settings.maxPixels} pixels, the limit image.maxPixels.`, 413);
+          throw new RequestError(
+            `The image has more than ${settings.maxPixels} pixels, the limit image.maxPixels.`,
+            413,
+          );
         }
         throw new RequestError(`The image cannot be decoded: ${text.split('\n')[0]?.trim() ?? ''}.`);
       }
       const { data, info } = decoded;
-      return tensorOf(prepared({ width: info.width, height: info.height, channels: info.channels, data }, settings), settings);
+      return tensorOf(
+        prepared({ width: info.width, height: info.height, channels: info.channels, data }, settings),
+        settings,
+      );
 
       function decode() {
         return sharp(bytes, options)
@@ -86,9 +92,7 @@ function prepared(decoded: Pixels, settings: ImageSettings): Pixels {
     return hasCrop && size !== undefined ? centerCrop(resized, size.width, size.height) : resized;
   }
   if (size === undefined) return colored;
-  return hasCrop
-    ? centerCrop(colored, size.width, size.height)
-    : resample(colored, size.width, size.height, filter);
+  return hasCrop ? centerCrop(colored, size.width, size.height) : resample(colored, size.width, size.height, filter);
 }
 
 function withShorterSide({ width, height }: Pixels, side: number): readonly [number, number] {

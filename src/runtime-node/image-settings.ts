@@ -55,7 +55,10 @@ export function imageSettings(section: SettingsSection, inputs: readonly TensorS
   const input = inputOf(section, inputs);
   const datatype = IMAGE_DATATYPES.find((candidate) => candidate === (input.datatype as TensorDatatype));
   if (datatype === undefined)
-    throw section.invalid('input', `is ${input.name}, of ${input.datatype}; images become ${IMAGE_DATATYPES.join(', ')}.`);
+    throw section.invalid(
+      'input',
+      `is ${input.name}, of ${input.datatype}; images become ${IMAGE_DATATYPES.join(', ')}.`,
+    );
   const layout = section.choice('layout', ['NCHW', 'NHWC']) ?? 'NCHW';
   if (input.shape.length !== 4 && input.shape.length !== 3) {
     throw section.invalid('input', `is ${input.name}, which has ${input.shape.length} dimensions; images need 3 or 4.`);

@@ -46,7 +46,11 @@ const DATATYPES: ReadonlyMap<OrtType, TensorDatatype> = new Map(
 );
 
 /** Loads the file. Throws LoadError, naming what does not fit. */
-export async function openOnnxSession(path: string, settings: OnnxSettings, gpuId: number | null): Promise<OnnxSession> {
+export async function openOnnxSession(
+  path: string,
+  settings: OnnxSettings,
+  gpuId: number | null,
+): Promise<OnnxSession> {
   const ort = await importRuntime();
   const session = await createSession(ort, path, settings, gpuId);
   const inputs = session.inputMetadata.map((metadata) => tensorOf(metadata, 'input'));
@@ -110,7 +114,10 @@ async function createSession(
   }
 }
 
-function tensorOf(metadata: Ort.InferenceSession.ValueMetadata, kind: 'input' | 'output'): Omit<TensorSpec, 'batchAxis'> {
+function tensorOf(
+  metadata: Ort.InferenceSession.ValueMetadata,
+  kind: 'input' | 'output',
+): Omit<TensorSpec, 'batchAxis'> {
   const datatype = metadata.isTensor ? DATATYPES.get(metadata.type) : undefined;
   if (!metadata.isTensor || datatype === undefined) {
     const type = metadata.isTensor ? `of type ${metadata.type}` : 'not a tensor';
@@ -124,10 +131,7 @@ function tensorOf(metadata: Ort.InferenceSession.ValueMetadata, kind: 'input' | 
   return { name: metadata.name, datatype, shape, dimensions };
 }
 
-function withAxes(
-  tensors: readonly Omit<TensorSpec, 'batchAxis'>[],
-  axes: BatchAxes['inputs'],
-): readonly TensorSpec[] {
+function withAxes(tensors: readonly Omit<TensorSpec, 'batchAxis'>[], axes: BatchAxes['inputs']): readonly TensorSpec[] {
   return tensors.map((tensor, index) => ({ ...tensor, batchAxis: axes[index] }));
 }
 

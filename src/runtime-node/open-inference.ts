@@ -23,7 +23,9 @@ const NO_BYTES = new Uint8Array(0);
 export function readOpenInference(request: RuntimeRequest, model: OpenInferenceModel): Asked {
   const [body, ...others] = request.inputs;
   if (body === undefined || others.length > 0 || body.name !== 'body')
-    throw new RequestError('The Open Inference Protocol takes one JSON body, not a form: send Content-Type: application/json.');
+    throw new RequestError(
+      'The Open Inference Protocol takes one JSON body, not a form: send Content-Type: application/json.',
+    );
   const lengthText = headerOf(request, 'inference-header-content-length');
   if (lengthText === undefined) return readFields(parseHeader(body.bytes, model), NO_BYTES, model);
   const length = /^\d{1,15}$/.test(lengthText) ? Number(lengthText) : Number.NaN;
@@ -39,8 +41,7 @@ export function readOpenInference(request: RuntimeRequest, model: OpenInferenceM
 /** Reads a JSON body that was found to be one of the protocol. Throws RequestError. */
 export function readFields(fields: Fields, binary: Uint8Array, model: OpenInferenceModel): Asked {
   const { id } = fields;
-  if (id !== undefined && typeof id !== 'string')
-    throw new RequestError(`id: expected a string, found ${quoted(id)}.`);
+  if (id !== undefined && typeof id !== 'string') throw new RequestError(`id: expected a string, found ${quoted(id)}.`);
   const parameters = parametersOf(fields, 'The request');
   const inputs = readInputs(listOf(fields['inputs'], 'inputs'), binary, model);
   const isBinaryDefault = flagOf(parameters, 'binary_data_output', 'The request');
@@ -60,7 +61,11 @@ export function looksLikeOpenInference(value: unknown, inputs: readonly TensorSp
 }
 
 function parseHeader(bytes: Uint8Array, { inputs }: OpenInferenceModel): Fields {
-  const value = parseJson(bytes, 'The request', inputs.some(({ datatype }) => isBigInteger(datatype)));
+  const value = parseJson(
+    bytes,
+    'The request',
+    inputs.some(({ datatype }) => isBigInteger(datatype)),
+  );
   if (isFields(value)) return value;
   throw new RequestError(`The request: expected a JSON object with "inputs", found ${quoted(value)}.`);
 }

@@ -23,7 +23,11 @@ export function renderPlain(
   if (wantsBytes) return { bytes: rawOutput(outputs), encoding: 'binary' };
   const classified = classification === undefined ? undefined : outputs.get(classification.outputName);
   if (classification !== undefined && classified !== undefined)
-    return json(classification.labels(isBare ? withoutBatchAxis(classified, axisOf(classification.outputName, specs)) : classified));
+    return json(
+      classification.labels(
+        isBare ? withoutBatchAxis(classified, axisOf(classification.outputName, specs)) : classified,
+      ),
+    );
   const texts = [...outputs].map(([name, tensor]) => {
     const shown = isBare ? withoutBatchAxis(tensor, axisOf(name, specs)) : tensor;
     return [name, jsonOfTensor(shown, `Output "${name}"`)] as const;

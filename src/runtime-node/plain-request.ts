@@ -78,7 +78,11 @@ async function readBody(
     return { given: [[only.name, textSample(body, only)]] };
   const isSaidJson = /^(?:application|text)\/(?:[\w.+-]*\+)?json$|^text\//.test(body.contentType);
   if (isSaidJson || (body.contentType === '' && looksLikeJson(body.bytes))) {
-    const value = parseJson(body.bytes, 'The body', model.inputs.some(({ datatype }) => isBigInteger(datatype)));
+    const value = parseJson(
+      body.bytes,
+      'The body',
+      model.inputs.some(({ datatype }) => isBigInteger(datatype)),
+    );
     if (looksLikeOpenInference(value, model.inputs)) return { openInference: value };
     return { given: readJson(value, model) };
   }

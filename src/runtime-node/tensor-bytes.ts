@@ -33,7 +33,9 @@ export function countElements(bytes: Uint8Array, datatype: TensorDatatype, where
   const size = arrayTypeOf(datatype)?.BYTES_PER_ELEMENT;
   if (size === undefined) return textsFromBytes(bytes, undefined, where).length;
   if (bytes.length % size === 0) return bytes.length / size;
-  throw new RequestError(`${where}: expected whole ${datatype} elements of ${size} bytes, found ${bytes.length} bytes.`);
+  throw new RequestError(
+    `${where}: expected whole ${datatype} elements of ${size} bytes, found ${bytes.length} bytes.`,
+  );
 }
 
 /** The tensor's raw bytes; shares its memory where it can. */
@@ -70,7 +72,9 @@ function textsFromBytes(bytes: Uint8Array, count: number | undefined, where: str
     }
     const content = buffer.subarray(at + 4, at + 4 + length);
     if (!isUtf8(content)) {
-      throw new RequestError(`${where}: BYTES element ${texts.length} is not UTF-8 text, which ONNX strings have to be.`);
+      throw new RequestError(
+        `${where}: BYTES element ${texts.length} is not UTF-8 text, which ONNX strings have to be.`,
+      );
     }
     texts.push(content.toString('utf8'));
     at += 4 + length;

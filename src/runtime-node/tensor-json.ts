@@ -3,7 +3,7 @@
 import type { TensorDatatype } from '../core/model-signature.ts';
 import { bfloatFromNumber, halfFromNumber, numberFromBfloat, numberFromHalf } from './half.ts';
 import { OutputError, RequestError } from './request-error.ts';
-import { type BigIntArray, elementCount, newTensorData, type NumberArray, shapeText, type Tensor } from './tensor.ts';
+import { type BigIntArray, elementCount, type NumberArray, newTensorData, shapeText, type Tensor } from './tensor.ts';
 
 interface IntegerRange {
   readonly min: number;
@@ -146,7 +146,7 @@ type Refuse = (value: unknown, flatIndex: number, expected: string) => never;
 function floatFiller(
   data: NumberArray,
   encode: (value: number) => number,
-  isFinite: (stored: number) => boolean,
+  isStorable: (stored: number) => boolean,
   refuse: Refuse,
   datatype: TensorDatatype,
 ): Fill {
@@ -156,7 +156,7 @@ function floatFiller(
       const value = typeof given === 'bigint' ? Number(given) : given;
       if (typeof value !== 'number') return refuse(given, at + index, 'a number');
       data[at + index] = encode(value);
-      if (!isFinite(data[at + index] ?? 0)) refuse(given, at + index, `a number in the range of ${datatype}`);
+      if (!isStorable(data[at + index] ?? 0)) refuse(given, at + index, `a number in the range of ${datatype}`);
     }
   };
 }
@@ -204,17 +204,17 @@ function elementTexts({ datatype, shape, data }: Tensor, where: string): (from: 
       return (from, to) =>
         Array.from((data as Uint8Array).subarray(from, to), (bit) => (bit === 0 ? 'false' : 'true')).join(',');
     case 'BYTES':
-      return (from, to) => (data as string[]).slice(from, to).map((text) => JSON.stringify(text)).join(',');
+      return (from, to) =>
+        (data as string[])
+          .slice(from, to)
+          .map((text) => JSON.stringify(text))
+          .join(',');
     default:
       return (from, to) => (data as Uint8Array).subarray(from, to).join(',');
   }
 }
 
-function numberTexts(
-  data: NumberArray,
-  shape: readonly number[],
-  where: string,
-): (from: number, to: number) => string {
+function numberTexts(data: NumberArray, shape: readonly number[], where: string): (from: number, to: number) => string {
   return (from, to) => {
     for (let index = from; index < to; index += 1) {
       const value = data[index] ?? 0;

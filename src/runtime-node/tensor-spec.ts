@@ -41,7 +41,10 @@ export function checkShape(shape: readonly number[], spec: TensorSpec): void {
  * The shape that a JSON value of this shape stands for: its own, or that of one sample that came without its batch axis, nested or as a flat
  * list of all its elements. Throws RequestError for a value that is neither.
  */
-export function shapeForJson(found: readonly number[], spec: TensorSpec): { shape: readonly number[]; isBare: boolean } {
+export function shapeForJson(
+  found: readonly number[],
+  spec: TensorSpec,
+): { shape: readonly number[]; isBare: boolean } {
   const { shape, batchAxis } = spec;
   if (found.length === shape.length) {
     checkShape(found, spec);

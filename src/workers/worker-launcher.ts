@@ -6,6 +6,7 @@ import type { Clock, ModelMetric, WorkerLog } from '../core/ports.ts';
 import type { WorkerExit } from '../core/worker-state.ts';
 import { type LoadMessage, PROTOCOL_VERSION } from '../protocol/messages.ts';
 import { CREDIT_BYTES } from './held-jobs.ts';
+import type { OrphanGuard } from './orphan-guard.ts';
 import { launchFor, type RuntimeSettings } from './runtimes.ts';
 import { WorkerClient } from './worker-client.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -39,6 +40,7 @@ export interface LauncherOptions {
   readonly settings: RuntimeSettings & { readonly maxResponseBytes: number; readonly serverVersion: string };
   readonly clock: Clock;
   readonly log: WorkerLog;
+  readonly orphanGuard: OrphanGuard;
   /** How many workers the version may have, to share out the machine's cores. */
   poolSize(): number;
   onMetric(metric: ModelMetric): void;
@@ -46,11 +48,16 @@ export interface LauncherOptions {
 
 /** A launcher for workers of one model version. */
 export function workerLauncher(options: LauncherOptions): WorkerLauncher {
-  const { spec, settings, clock, log } = options;
+  const { spec, settings, clock, log, orphanGuard } = options;
   const launch = launchFor(spec, settings);
   return (hooks) => {
     const tag = { model: spec.name, version: spec.version, worker: hooks.id };
     const process = new WorkerProcess(launch, clock, (line, stream) => log.line(tag, stream, line));
+    const { pid } = process;
+    if (pid !== undefined) {
+      orphanGuard.watch(pid);
+      void process.exited.then(() => orphanGuard.forget(pid));
+    }
     const client = new WorkerClient([process], {
       id: hooks.id,
       model: spec.name,
@@ -64,7 +71,7 @@ export function workerLauncher(options: LauncherOptions): WorkerLauncher {
       onBroken: hooks.onBroken,
     });
     return {
-      pid: process.pid,
+      pid,
       client,
       exited: process.exited,
       load: async () => (await client.load(loadMessage(options, hooks.gpuId))).signature,

@@ -119,11 +119,11 @@ test('Ctrl-C drains as SIGTERM does', async () => {
   expect(await end(server, 'SIGINT')).toBe(0);
 });
 
-test('a second SIGTERM ends at once, and takes the workers along', async () => {
+test('a second SIGTERM ends at once, and takes the workers and what they started along', async () => {
   const server = await start();
   const model = await store.add('hurried');
   await register(server, 'hurried');
-  const cut = predict(server, 'hurried', { do: 'deaf' }).then(
+  const cut = predict(server, 'hurried', { do: 'fork', next: 'deaf' }).then(
     () => 'answered',
     () => 'cut',
   );
@@ -136,6 +136,7 @@ test('a second SIGTERM ends at once, and takes the workers along', async () => {
   expect(code).toBe(1);
   expect(await cut).toBe('cut');
   await untilGone(pid);
+  await untilNoOffspring(server);
 });
 
 /** The ways in which a worker could miss that its server is gone. */

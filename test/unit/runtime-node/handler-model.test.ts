@@ -52,6 +52,16 @@ describe('loading', () => {
     expect(error.trace).not.toContain('node:internal');
   });
 
+  test('a file that is not there has a code of its own', async () => {
+    const error = await failureOf(
+      modelOf(
+        "load: async (context) => (await import('node:fs')).readFileSync(context.modelFolder + '/w.bin'), predict: () => []",
+      ),
+    );
+    expect(error.code).toBe('MODEL_FILE_NOT_FOUND');
+    expect(error.message).toMatch(/w\.bin'\. Is the file in the archive\?/);
+  });
+
   test('running out of memory has a code of its own', async () => {
     const error = await failureOf(
       modelOf("load: () => { throw new RangeError('Array buffer allocation failed'); }, predict: () => []"),
