@@ -47,7 +47,7 @@ class ControlThread(threading.Thread):
         kind = header["type"]
         if kind == "ping":
             send_buffers(self._control, encode_frame({"type": "pong", "id": header.get("id")}))
-            self._outbox.flush_metrics()
+            self._outbox.flush()
         elif kind == "cancel":
             self._outbox.cancel(header["jobs"])
         elif kind == "credit":

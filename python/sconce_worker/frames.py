@@ -7,7 +7,7 @@ buffer for a big part). What a header means belongs to `messages`, who may write
 from __future__ import annotations
 
 import socket
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Union
 
 from sconce_worker.compact_json import compact_json, parse_json
 
@@ -82,10 +82,14 @@ def send_buffers(sock: socket.socket, buffers: Sequence[Buffer]) -> None:
 
 
 class FrameReader:
-    """Reads frames from a blocking socket. One thread at a time."""
+    """Reads frames from a blocking socket. One thread at a time.
 
-    def __init__(self, sock: socket.socket) -> None:
+    `on_wait` is called before a read that has to wait for the peer.
+    """
+
+    def __init__(self, sock: socket.socket, on_wait: Optional[Callable[[], None]] = None) -> None:
         self._sock = sock
+        self._on_wait = on_wait
         self._buffer = memoryview(bytearray(_RECEIVE_BYTES))
         self._start = 0
         self._end = 0
@@ -115,7 +119,7 @@ class FrameReader:
             buffer[:kept] = bytes(buffer[self._start : self._end])
             self._start, self._end = 0, kept
         while self._end - self._start < size:
-            received = self._sock.recv_into(buffer[self._end :])
+            received = self._receive(buffer[self._end :])
             if not received:
                 if is_frame_start and self._start == self._end:
                     return False
@@ -136,11 +140,19 @@ class FrameReader:
             taken.extend(bytes(min(size - filled, max(filled, _GROWTH_BYTES))))
             with memoryview(taken) as view:
                 while filled < len(view):
-                    received = self._sock.recv_into(view[filled:])
+                    received = self._receive(view[filled:])
                     if not received:
                         raise _truncated()
                     filled += received
         return taken
+
+    def _receive(self, into: memoryview) -> int:
+        if self._on_wait is not None:
+            try:
+                return self._sock.recv_into(into, 0, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                self._on_wait()
+        return self._sock.recv_into(into)
 
 
 def _truncated() -> FrameError:

@@ -7,19 +7,33 @@ from typing import Any, Callable, Optional
 
 from sconce_worker.frames import Frame, FrameReader
 from sconce_worker.messages import JobRequest, parse_predict
-from sconce_worker.outbox import OpenJob
+from sconce_worker.outbox import OpenJob, Outbox
 from sconce_worker.service import Service
 
 #: How many requests a handler with async functions is given at a time.
 ASYNC_CAPACITY = 64
 
+#: How many jobs a worker of batches may be given while it computes.
+JOBS_AHEAD = 8
 
-def serve_batches(reader: FrameReader, service: Service) -> None:
-    """Answers batch after batch on this thread until the data channel ends."""
-    frame = reader.read()
-    while frame is not None:
-        service.run(parse_predict(frame))
+#: Decoding more than this takes so long that answers must not wait for it.
+_SMALL_BATCH_BYTES = 64 * 1024
+
+
+def serve_batches(reader: FrameReader, service: Service, outbox: Outbox) -> None:
+    """Answers batch after batch on this thread until the data channel ends.
+
+    The answers of a batch leave with the start of the next one, when that is here already; the reader flushes before it waits.
+    """
+    try:
         frame = reader.read()
+        while frame is not None:
+            if sum(map(len, frame.parts)) > _SMALL_BATCH_BYTES:
+                outbox.flush()
+            service.run(parse_predict(frame))
+            frame = reader.read()
+    finally:
+        outbox.flush()
 
 
 def serve_async(reader: FrameReader, service: Service) -> None:

@@ -16,8 +16,8 @@ from sconce_worker.results import Body, Head, JobError
 
 #: How much of a job's stream is kept while it has no credit; with more, its handler waits.
 KEPT_BYTES = 1024 * 1024
-#: Metrics leave with the next frame; a handler that reports many in between does not pile them up.
-_METRICS_KEPT = 256
+#: What may wait for the next frame; a handler that reports many metrics in between does not pile them up.
+_WAITING_KEPT = 256
 #: Cancellations may overtake the batch they are meant for: the most recent ones are remembered.
 _EARLY_CANCELS_KEPT = 4096
 
@@ -58,7 +58,8 @@ class Outbox:
         self._changed = threading.Condition(self._lock)
         self._jobs: Dict[Any, OpenJob] = {}
         self._early_cancels: Dict[Any, None] = {}
-        self._metrics: List[Buffer] = []
+        #: Frames that leave with the next one, so that one system call takes them all.
+        self._waiting: List[Buffer] = []
         self._credit_bytes = 0
         self._is_answering = True
 
@@ -70,9 +71,9 @@ class Outbox:
     # --- the worker's own words -------------------------------------------------------------------------------------
 
     def send(self, header: Header) -> None:
-        """One frame without parts (`ready`, or the `error` of a failed load), with the metrics reported so far."""
+        """One frame without parts (`ready`, or the `error` of a failed load), behind what waits."""
         with self._lock:
-            self._send([*self._take_metrics(), *encode_frame(header)])
+            self._send(encode_frame(header))
 
     def report_metric(
         self,
@@ -96,15 +97,15 @@ class Outbox:
             }
         )
         with self._lock:
-            self._metrics.extend(frame)
-            if len(self._metrics) >= _METRICS_KEPT:
-                self._send(self._take_metrics())
+            self._waiting.extend(frame)
+            if len(self._waiting) >= _WAITING_KEPT:
+                self._send()
 
-    def flush_metrics(self) -> None:
-        """Sends the metrics that no other frame took along."""
-        if self._metrics:
+    def flush(self) -> None:
+        """Sends what no other frame took along."""
+        if self._waiting:
             with self._lock:
-                self._send(self._take_metrics())
+                self._send()
 
     # --- jobs -------------------------------------------------------------------------------------------------------
 
@@ -149,12 +150,21 @@ class Outbox:
                     # A copy: a handler may fill the same bytearray with its next part.
                     job.kept.append(Output(outcome.head, Body(outcome.body.kind, bytes(outcome.body.value))))
                     job.kept_bytes += len(outcome.body.value)
-            self._send([*self._take_metrics(), *_output_frames(sendable), *_error_frames(failed)])
+            self._send([*_output_frames(sendable), *_error_frames(failed)])
             while may_wait and any(job.kept_bytes > KEPT_BYTES and not job.is_cancelled for job, _ in parts):
                 self._changed.wait()
 
-    def finish(self, outcomes: Sequence[Tuple[OpenJob, Outcome]]) -> None:
-        """Ends jobs, each after what is still kept for it; those that have ended already are left alone."""
+    def finish(
+        self,
+        outcomes: Sequence[Tuple[OpenJob, Outcome]],
+        handler_ms: Optional[float] = None,
+        may_linger: bool = False,
+    ) -> None:
+        """Ends jobs, each after what is still kept for it; those that have ended already are left alone.
+
+        `handler_ms` is how long the handler took for them. With `may_linger`, the answers leave with the next frame: for a
+        caller that is about to announce a batch or to `flush`.
+        """
         with self._lock:
             outputs: List[Tuple[OpenJob, Output, bool]] = []
             failed: List[Tuple[OpenJob, JobError]] = []
@@ -167,11 +177,11 @@ class Outbox:
                     failed.append((job, outcome))
                 else:
                     outputs.append((job, outcome, True))
-            metrics = self._take_metrics()
             if self._is_answering:
-                self._send([*metrics, *_output_frames(outputs), *_error_frames(failed)])
-            else:
-                self._send(metrics)
+                self._waiting.extend(_output_frames(outputs, handler_ms))
+                self._waiting.extend(_error_frames(failed))
+            if not may_linger:
+                self._send()
 
     # --- what the control thread hears ------------------------------------------------------------------------------
 
@@ -228,22 +238,27 @@ class Outbox:
         job.kept_bytes = 0
         self._jobs.pop(job.id, None)
 
-    def _take_metrics(self) -> List[Buffer]:
-        metrics, self._metrics = self._metrics, []
-        return metrics
-
-    def _send(self, buffers: Sequence[Buffer]) -> None:
+    def _send(self, buffers: Sequence[Buffer] = ()) -> None:
+        """Sends what waits, then `buffers`."""
+        if self._waiting:
+            buffers = [*self._waiting, *buffers]
+            self._waiting = []
         if buffers:
             send_buffers(self._sock, buffers)
 
 
-def _output_frames(outputs: Sequence[Tuple[OpenJob, Output, bool]]) -> List[Buffer]:
+def _output_frames(
+    outputs: Sequence[Tuple[OpenJob, Output, bool]], handler_ms: Optional[float] = None
+) -> List[Buffer]:
     if not outputs:
         return []
     described = []
     for job, (head, body), is_last in outputs:
         described.append({"job": job.id, "last": is_last, "as": body.kind, **head})
-    return encode_frame({"type": "output", "outputs": described}, [output.body.value for _, output, _ in outputs])
+    header: Header = {"type": "output", "outputs": described}
+    if handler_ms is not None:
+        header["handlerMs"] = handler_ms
+    return encode_frame(header, [output.body.value for _, output, _ in outputs])
 
 
 def _error_frames(failed: Sequence[Tuple[OpenJob, JobError]]) -> List[Buffer]:

@@ -17,7 +17,6 @@ from sconce_worker.messages import JobRequest, Load
 from sconce_worker.outbox import OpenJob, Outbox, Outcome, Output
 from sconce_worker.results import Body, JobError, check_results, encode_result, response_head
 from ts.context import Context, RequestProcessor
-from ts.metrics.metric_sink import emit_metric
 from ts.utils.util import PredictionException
 
 logger = logging.getLogger(__name__)
@@ -50,7 +49,8 @@ class Service:
         self._max_bytes = load.max_response_bytes
         # Ranks of a group compute the same batch in step, so none of them may drop a job or stop on its own.
         self._is_alone = load.world_size == 1
-        self._dimensions = [("ModelName", load.model_name), ("Level", "Model")]
+        # The loop of a worker of batches reads on at once; on an event loop nobody does.
+        self._may_linger = loop is None
 
     def run(self, requests: Sequence[JobRequest]) -> None:
         """Answers one batch. SystemExit and KeyboardInterrupt of the handler come out; its other exceptions do not."""
@@ -111,7 +111,7 @@ class Service:
             batch.rows.append(row)
             batch.processors.append(RequestProcessor(headers))
         if ended:
-            self._outbox.finish(ended)
+            self._finish(ended)
         return batch if batch.jobs else None
 
     def _bind(self, batch: Batch, context: Context, may_wait: bool) -> None:
@@ -127,14 +127,12 @@ class Service:
             checked = check_results(results, len(batch.jobs))
         except JobError as error:
             logger.error("%s Requests: %s", error.message, _listed(batch))
-            self._outbox.finish([(job, error) for job in batch.jobs])
+            self._finish([(job, error) for job in batch.jobs])
             return
         ids = list(batch.request_ids.values())
-        emit_metric("PredictionTime", "Milliseconds", elapsed_ms, "gauge", self._dimensions, ids)
         processors = context.request_processor
-        self._outbox.finish(
-            [(job, self._outcome(checked[i], i, processors, ids[i])) for i, job in enumerate(batch.jobs)]
-        )
+        outcomes = [(job, self._outcome(checked[i], i, processors, ids[i])) for i, job in enumerate(batch.jobs)]
+        self._finish(outcomes, elapsed_ms)
 
     def _outcome(self, result: Any, index: int, processors: Any, request_id: str) -> Outcome:
         try:
@@ -158,11 +156,14 @@ class Service:
     def _fail(self, batch: Batch, error: BaseException) -> None:
         if self._is_alone and all(job.is_cancelled for job in batch.jobs):
             logger.info("Stopped, because nobody waits any more: %s", _listed(batch))
-            self._outbox.finish([(job, _NOTHING) for job in batch.jobs])
+            self._finish([(job, _NOTHING) for job in batch.jobs])
             return
         logger.error("The handler failed. Requests: %s", _listed(batch), exc_info=error)
         failure = _job_error(error)
-        self._outbox.finish([(job, failure) for job in batch.jobs])
+        self._finish([(job, failure) for job in batch.jobs])
+
+    def _finish(self, outcomes: Sequence[Tuple[OpenJob, Outcome]], handler_ms: Optional[float] = None) -> None:
+        self._outbox.finish(outcomes, handler_ms, self._may_linger)
 
 
 def _job_error(error: BaseException) -> JobError:

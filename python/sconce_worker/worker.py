@@ -9,7 +9,7 @@ import sys
 from sconce_worker.control import ControlThread
 from sconce_worker.frames import FrameError, FrameReader
 from sconce_worker.load_failure import LoadFailure
-from sconce_worker.loops import ASYNC_CAPACITY, serve_async, serve_batches
+from sconce_worker.loops import ASYNC_CAPACITY, JOBS_AHEAD, serve_async, serve_batches
 from sconce_worker.messages import parse_load
 from sconce_worker.model_loading import load_service
 from sconce_worker.outbox import Outbox
@@ -30,7 +30,7 @@ def main() -> int:
     control_thread = ControlThread(control, data, outbox)
     control_thread.start()
     try:
-        _live(FrameReader(data), outbox)
+        _live(FrameReader(data, on_wait=outbox.flush), outbox)
         return 0
     except FrameError as error:
         if control_thread.is_stopping and error.reason == "truncated":
@@ -60,13 +60,14 @@ def _live(reader: FrameReader, outbox: Outbox) -> None:
         {
             "type": "ready",
             "capacity": ASYNC_CAPACITY if is_async else load.batch_size,
+            "ahead": 0 if is_async else JOBS_AHEAD,
             "runtime": {"name": "python", "version": version},
         }
     )
     if is_async:
         serve_async(reader, service)
     else:
-        serve_batches(reader, service)
+        serve_batches(reader, service, outbox)
 
 
 def _leave(status: int) -> None:

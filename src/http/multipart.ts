@@ -19,11 +19,7 @@ interface Delimiter {
 }
 
 /** Reads the parts in their order. A plain field has no content type; a file has its own. Throws INVALID_BODY saying what is wrong. */
-export function parseMultipart(
-  chunks: readonly Buffer[],
-  boundary: string | undefined,
-  maxParts: number,
-): JobInput[] {
+export function parseMultipart(chunks: readonly Buffer[], boundary: string | undefined, maxParts: number): JobInput[] {
   if (boundary === undefined || boundary === '') throw malformed('its Content-Type names no boundary');
   const [only] = chunks;
   const body = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
@@ -40,15 +36,15 @@ export function parseMultipart(
 }
 
 function firstDelimiter(body: Buffer, boundary: string): Delimiter {
-  const line = `--${boundary}`;
-  const atStart = body.indexOf(line) === 0 ? delimiterAt(body, 0, line.length) : undefined;
+  const line = Buffer.from(`--${boundary}`);
+  const atStart = body.subarray(0, line.length).equals(line) ? delimiterAt(body, 0, line.length) : undefined;
   return atStart ?? nextDelimiter(body, boundary, 0);
 }
 
 function nextDelimiter(body: Buffer, boundary: string, from: number): Delimiter {
-  const line = `${CRLF}--${boundary}`;
+  const line = Buffer.from(`${CRLF}--${boundary}`);
   for (let start = body.indexOf(line, from); start >= 0; start = body.indexOf(line, start + 1)) {
-    const found = delimiterAt(body, start, start + Buffer.byteLength(line));
+    const found = delimiterAt(body, start, start + line.length);
     if (found !== undefined) return found;
   }
   throw malformed('it ends before its last boundary');
@@ -78,7 +74,14 @@ function readHead(text: string): Map<string, string> {
   for (const line of text.split(/\r\n(?![ \t])/)) {
     const colon = line.indexOf(':');
     const name = line.slice(0, colon).trim().toLowerCase();
-    if (colon > 0 && !headers.has(name)) headers.set(name, line.slice(colon + 1).replaceAll(/\r\n[ \t]+/g, ' ').trim());
+    if (colon > 0 && !headers.has(name))
+      headers.set(
+        name,
+        line
+          .slice(colon + 1)
+          .replaceAll(/\r\n[ \t]+/g, ' ')
+          .trim(),
+      );
   }
   return headers;
 }

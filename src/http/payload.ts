@@ -4,19 +4,21 @@ import { ServingError } from '../core/errors.ts';
 import type { JobInput } from '../core/job.ts';
 import type { Body } from './exchange.ts';
 import { parseParameterizedHeader } from './media-type.ts';
+import { parseMultipart } from './multipart.ts';
 
 /** The most inputs that one request may have: each costs memory here and a line in the frame to the worker, however short it is. */
 const MAX_INPUTS = 1_000;
 
-/** The inputs of a request: query values first where they count, then the form's fields, or the one input `body`. */
-export async function inputsOf(body: Body, contentType: string, query: string): Promise<JobInput[]> {
+/**
+ * The inputs of a request: query values first where they count, then the form's fields, or the one input `body`. Throws INVALID_BODY for a
+ * form that cannot be read.
+ */
+export function inputsOf(body: Body, contentType: string, query: string): JobInput[] {
   const fields = query === '' ? [] : formFields(query);
   if (contentType === '') return [...fields, bodyInput(body, '')];
   const { value, parameters } = parseParameterizedHeader(contentType);
-  if (value === 'multipart/form-data') {
-    const { parseMultipart } = await import('./multipart.ts');
-    return [...fields, ...(await parseMultipart(body.chunks, parameters.get('boundary'), MAX_INPUTS))];
-  }
+  if (value === 'multipart/form-data')
+    return [...fields, ...parseMultipart(body.chunks, parameters.get('boundary'), MAX_INPUTS)];
   if (value === 'application/x-www-form-urlencoded')
     return [...fields, ...formFields(Buffer.concat(body.chunks).toString('utf8'))];
   return [...fields, bodyInput(body, value)];

@@ -38,7 +38,7 @@ export async function predict(
   target: PredictionTarget,
 ): Promise<void> {
   const body = await exchange.readBody();
-  const inputs = await inputsOf(body, exchange.contentType, target.isQueryAnInput ? exchange.query : '');
+  const inputs = inputsOf(body, exchange.contentType, target.isQueryAnInput ? exchange.query : '');
   const job = inference.infer({
     model: target.model,
     requestedVersion: target.version,

@@ -36,7 +36,8 @@ export class Connection {
         close(error instanceof Error ? error : new Error(String(error)));
       }
     });
-    socket.on('error', close);
+    // A socket that fails has a peer that ended; how it ended is told by its exit.
+    socket.on('error', () => close(undefined));
     socket.on('end', () =>
       close(decoder.isInsideFrame ? new FrameError('the peer closed the channel inside a frame') : undefined),
     );

@@ -1,5 +1,5 @@
-// The life of one worker: start, load, serve, and after a death start again, for as long as it is wanted. `stop` lets it finish and `kill`
-// does not; they are two signals and never one flag.
+// The life of one worker: start, load, serve, and after a death start again, for as long as it is wanted. A worker that is stopped may
+// finish what it has; one that broke the protocol or overslept is killed. Stopping ends the loop, a kill only the process.
 import { ServingError } from '../core/errors.ts';
 import type { Job } from '../core/job.ts';
 import type { ModelSignature } from '../core/model-signature.ts';
@@ -44,7 +44,6 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #policy = new RestartPolicy();
   readonly #stopping = new Signal();
-  readonly #killed = new Signal();
   #drainMs = Infinity;
   #client: BatchWorker | undefined;
   #hasBeenReady = false;
@@ -99,12 +98,6 @@ export class Worker {
   /** Takes no more work, lets its batch finish for at most `drainMs`, then ends. */
   stop(drainMs: number): void {
     this.#drainMs = drainMs;
-    this.#stopping.set();
-  }
-
-  /** Ends at once, whatever it does. */
-  kill(): void {
-    this.#killed.set();
     this.#stopping.set();
   }
 
@@ -204,12 +197,7 @@ export class Worker {
     if (!this.#stopping.isSet) return;
     this.#enter('draining', '');
     const drained = new Signal();
-    await Promise.race([
-      started.exited,
-      started.client.idle(),
-      this.#killed.wait(),
-      drained.within(this.#drainMs, this.#options.clock),
-    ]);
+    await Promise.race([started.exited, started.client.idle(), drained.within(this.#drainMs, this.#options.clock)]);
     drained.set();
     started.client.giveUp(stoppedBeforeAnswer());
   }
@@ -217,14 +205,13 @@ export class Worker {
   /** Sees the process out, gently where it deserves it, and settles what it held. */
   async #end(started: StartedWorker, failure: ServingError | undefined): Promise<WorkerExit> {
     const { clock } = this.#options;
-    const over = () => Promise.race([started.exited.then(() => true), this.#killed.wait().then(() => false)]);
     const within = async (patienceMs: number) => {
       const patience = new Signal();
-      const isOver = await Promise.race([over(), patience.within(patienceMs, clock).then(() => false)]);
+      const isOver = await Promise.race([started.exited.then(() => true), patience.within(patienceMs, clock).then(() => false)]);
       patience.set();
       return isOver;
     };
-    if (this.#stopping.isSet && !this.#killed.isSet && started.client.isIdle()) {
+    if (this.#stopping.isSet && started.client.isIdle()) {
       started.client.stop();
       if (!(await within(STOP_PATIENCE_MS))) started.signal('SIGTERM');
       await within(TERM_PATIENCE_MS);

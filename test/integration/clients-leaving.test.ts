@@ -104,6 +104,27 @@ test('connections that are reset while a request arrives leave nothing waiting',
   expect(isIdle(await describeModel(server, 'reset'))).toBe(true);
 });
 
+test('a client that leaves while its form is being read apart is not computed for', async () => {
+  await store.add('form');
+  await register(server, 'form');
+  const { hostname, port } = new URL(server.inference);
+  const part =
+    'Content-Disposition: form-data; name="body"; filename="b"\r\nContent-Type: application/json\r\n\r\n{"do": "watch"}';
+  const form = `--x\r\n${part}\r\n--x--\r\n`;
+  for (let round = 0; round < 30; round += 1) {
+    const socket = connect(Number(port), hostname);
+    await once(socket, 'connect');
+    const type = 'Content-Type: multipart/form-data; boundary=x';
+    socket.write(
+      `POST /predictions/form HTTP/1.1\r\nHost: localhost\r\n${type}\r\nContent-Length: ${form.length}\r\n\r\n${form}`,
+      () => socket.resetAndDestroy(),
+    );
+    await once(socket, 'close');
+  }
+  // A single one whose departure was missed would be watched for until its response timeout.
+  expect((await predict(server, 'form', { do: 'echo', value: 'free' })).text).toBe('free');
+});
+
 test('a client that closes its side of the connection counts as gone', async () => {
   const model = await store.add('half');
   await register(server, 'half');
