@@ -150,7 +150,16 @@ function versionFactory(
     });
     const onMetric = metrics.modelMetric.bind(metrics);
     const poolSize = (): number => pool.maxWorkers;
-    const launcher = workerLauncher({ spec, settings, clock: monotonicClock, log, orphanGuard, poolSize, onMetric });
+    const launcher = workerLauncher({
+      spec,
+      settings,
+      clock: monotonicClock,
+      log,
+      orphanGuard,
+      poolSize,
+      onMetric,
+      onHandlerTime: (handlerMs) => metrics.handlerTook(spec.name, handlerMs),
+    });
     const nextId = () => String(nextWorkerId++);
     const pool: Pool = new Pool({
       spec,

@@ -41,10 +41,10 @@ export class JobQueue {
     this.#count(job, 1);
   }
 
-  /** Puts jobs that came back from a dead worker, oldest first, where their age says. They were admitted once, so no bound applies. */
+  /** Puts jobs that came back from a dead worker where their age says. They were admitted once, so no bound applies. */
   putBack(jobs: readonly Job[]): void {
     let place = this.#head;
-    for (const job of jobs) {
+    for (const job of jobs.toSorted((one, other) => one.id - other.id)) {
       while (place !== undefined && place.id < job.id) place = place.following;
       if (place === undefined) this.push(job);
       else this.#insertBefore(place, job);

@@ -20,6 +20,10 @@ export interface BatchWorker extends JobHolder {
   readonly id: string;
   /** How many jobs it would take now; 0 while it is full. */
   room(): number;
+  /** Whether it would take one more batch, to begin with it as soon as it is done with what it has. */
+  takesAhead(): boolean;
+  /** Jobs that it was given ahead, has not begun with, and that somebody still waits for. */
+  readonly aheadJobs: number;
   /** Whether it computes something now. */
   isBusy(): boolean;
   /** Takes the batch. Outputs and failures go straight to each job; unstarted jobs come back through the scheduler when it dies. */

@@ -111,11 +111,14 @@ export class Exchange {
     });
   }
 
-  /** Calls back if the client goes away before its answer is complete. */
+  /** Calls back if the client goes away before its answer is complete; at once when it has gone already. */
   onClientGone(callback: () => void): void {
-    this.#response.once('close', () => {
-      if (!this.#response.writableFinished) callback();
-    });
+    if (this.#response.destroyed) callback();
+    else {
+      this.#response.once('close', () => {
+        if (!this.#response.writableFinished) callback();
+      });
+    }
   }
 
   /** Answers with a document, or with a list as the contract prints it. */
@@ -168,7 +171,7 @@ export class Exchange {
         'request failed by a defect of the server',
       );
     if (this.#response.headersSent) {
-      this.#response.destroy();
+      this.#breakOff();
       return;
     }
     const { dialect } = this.#context;
@@ -239,6 +242,15 @@ export class Exchange {
     this.request.on('end', end);
     this.request.on('close', end);
     this.request.resume();
+  }
+
+  /** Ends the connection without the mark that an answer is complete, behind what was already written if the client takes it soon. */
+  #breakOff(): void {
+    const response = this.#response;
+    const timer = setTimeout(() => response.destroy(), LINGER_MS);
+    response.once('close', () => clearTimeout(timer));
+    if (response.destroyed || response.socket === null) response.destroy();
+    else response.socket.destroySoon();
   }
 
   #drained(): Promise<void> {

@@ -59,6 +59,8 @@ export interface ReadyMessage {
   readonly type: 'ready';
   /** How many jobs the worker may hold at a time; at least 1. */
   readonly capacity: number;
+  /** How many jobs a worker of batches may be given while it computes; 0 for one that wants each batch when it asks for it. */
+  readonly ahead: number;
   readonly runtime: { readonly name: string; readonly version: string };
   /** The model's inputs and outputs, where the runtime knows them. */
   readonly signature: ModelSignature | undefined;
@@ -82,6 +84,8 @@ export interface OutputItem {
 export interface OutputMessage {
   readonly type: 'output';
   readonly outputs: readonly OutputItem[];
+  /** How long the handler took for the batch that these outputs end; undefined when they end none, or nobody measured. */
+  readonly handlerMs: number | undefined;
 }
 
 export interface ErrorMessage {
@@ -124,7 +128,9 @@ function parseOutput(header: FrameHeader, partCount: number): OutputMessage {
   const outputs = list(header, 'outputs').map(parseOutputItem);
   if (outputs.length !== partCount)
     throw new FrameError(`an output message names ${outputs.length} outputs and carries ${partCount} parts`);
-  return { type: 'output', outputs };
+  const handlerMs = header['handlerMs'];
+  if (handlerMs !== undefined && typeof handlerMs !== 'number') throw wrong('handlerMs', handlerMs);
+  return { type: 'output', outputs, handlerMs };
 }
 
 function parseOutputItem(value: unknown): OutputItem {
@@ -148,6 +154,7 @@ function parseReady(header: FrameHeader): ReadyMessage {
   return {
     type: 'ready',
     capacity,
+    ahead: header['ahead'] === undefined ? 0 : whole(header, 'ahead'),
     runtime: { name: text(runtime, 'name'), version: text(runtime, 'version') },
     signature: header['signature'] === undefined ? undefined : parseSignature(record(header['signature'], 'signature')),
   };

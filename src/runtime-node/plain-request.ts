@@ -7,7 +7,7 @@ import { looksLikeOpenInference } from './open-inference.ts';
 import { type PlainAnswer, renderPlain } from './plain-answer.ts';
 import { RequestError } from './request-error.ts';
 import type { RequestInput, RuntimeRequest } from './runtime-model.ts';
-import { elementCount, shapeText, type Tensor } from './tensor.ts';
+import { elementCount, reshaped, shapeText, type Tensor } from './tensor.ts';
 import { countElements, tensorFromBytes } from './tensor-bytes.ts';
 import { shapeOfJson, tensorFromJson } from './tensor-json.ts';
 import { isBigInteger, shapeForJson, type TensorSpec } from './tensor-spec.ts';
@@ -116,8 +116,11 @@ function jsonInput(value: unknown, spec: TensorSpec): GivenInput {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     throw new RequestError(`Input "${spec.name}": expected lists of ${spec.datatype} elements, found an object.`);
   }
-  const { shape, isBare } = shapeForJson(shapeOfJson(value), spec);
-  return { tensor: tensorFromJson(value, spec.datatype, shape, `Input "${spec.name}"`), isBare };
+  const found = shapeOfJson(value);
+  const { shape, isBare } = shapeForJson(found, spec);
+  const where = `Input "${spec.name}"`;
+  const tensor = tensorFromJson(value, spec.datatype, found.length > 1 ? found : shape, where);
+  return { tensor: reshaped(tensor, shape), isBare };
 }
 
 /** A field of a form, by its own type. */

@@ -34,6 +34,8 @@ export class ServerMetrics {
   >();
   readonly #modelMetrics = new Map<string, Counter | Gauge | Histogram>();
   readonly #durations: Histogram<'model_name' | 'model_version'>;
+  /** Model name → how long its handler took for the latest batch. */
+  readonly #handlerMs = new Map<string, number>();
   #lastQueueMs = 0;
 
   constructor(droppedLogLines: () => number = () => 0) {
@@ -52,6 +54,7 @@ export class ServerMetrics {
     this.#modelCounter('ts_queue_latency_microseconds', 'Microseconds', (sums) => sums.queueMicroseconds);
     this.#queueGauge('sconce_queue_waiting', 'Requests that wait for a worker', (queue) => queue.waiting);
     this.#queueGauge('sconce_queue_running', 'Requests that a worker has', (queue) => queue.running);
+    this.#predictionTimeGauge();
     this.#failureCounter();
     this.#registerCounter(
       'sconce_log_lines_dropped_total',
@@ -68,6 +71,11 @@ export class ServerMetrics {
     if (status < 300) this.#responses['2XX'] += 1;
     else if (status >= 400 && status < 500) this.#responses['4XX'] += 1;
     else this.#responses['5XX'] += 1;
+  }
+
+  /** A model's handler took so long for a batch. */
+  handlerTook(model: string, handlerMs: number): void {
+    this.#handlerMs.set(model, handlerMs);
   }
 
   /** The observer of one model version's jobs; sums go on when a version is registered again. */
@@ -170,6 +178,19 @@ export class ServerMetrics {
       for (const { name: model_name, version: model_version, sums } of this.#versions.values()) {
         counter.inc({ model_name, model_version, hostname: this.#host }, value(sums));
       }
+    });
+  }
+
+  #predictionTimeGauge(): void {
+    const [host, handlerMs] = [this.#host, this.#handlerMs];
+    new Gauge({
+      name: 'PredictionTime',
+      help: helpOf('gauge', 'Milliseconds'),
+      labelNames: ['Hostname', 'ModelName', 'Level'],
+      registers: [this.#registry],
+      collect() {
+        for (const [model, ms] of handlerMs) this.set({ Hostname: host, ModelName: model, Level: 'Model' }, ms);
+      },
     });
   }
 

@@ -16,20 +16,40 @@ interface HeldJob {
 
 export class HeldJobs {
   readonly #held = new Map<number, HeldJob>();
+  /** Those that wait in the worker for what came before them. */
+  readonly #ahead = new Set<HeldJob>();
 
   get size(): number {
     return this.#held.size;
   }
 
-  add(batch: readonly Job[]): void {
-    for (const job of batch) this.#held.set(job.id, { job, untakenBytes: 0 });
+  /** How many were given ahead and wait in the worker. */
+  get aheadSize(): number {
+    return this.#ahead.size;
+  }
+
+  /** How many of these somebody still waits for. */
+  aheadAlive(): number {
+    let alive = 0;
+    for (const { job } of this.#ahead) if (job.state !== 'ended') alive += 1;
+    return alive;
+  }
+
+  add(batch: readonly Job[], isAhead: boolean): void {
+    for (const job of batch) {
+      const held = { job, untakenBytes: 0 };
+      this.#held.set(job.id, held);
+      if (isAhead) this.#ahead.add(held);
+    }
   }
 
   /** The handler begins with these. */
   started(ids: readonly number[]): void {
     for (const id of ids) {
-      const job = this.#held.get(id)?.job;
-      if (job?.state === 'held') job.state = 'started';
+      const held = this.#held.get(id);
+      if (held === undefined) continue;
+      this.#ahead.delete(held);
+      if (held.job.state === 'held') held.job.state = 'started';
     }
   }
 
@@ -38,7 +58,7 @@ export class HeldJobs {
     const held = this.#held.get(item.job);
     if (held === undefined) return;
     const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    if (item.last) this.#held.delete(item.job);
+    if (item.last) this.#remove(held);
     else held.untakenBytes += sizeBytes;
     const { last: isLast, as: encoding, status, reason, headers } = item;
     held.job.deliver({ chunks, sizeBytes, isLast, encoding, status, reason, headers });
@@ -47,9 +67,10 @@ export class HeldJobs {
   /** The worker is done with these, in vain. */
   failed(ids: readonly number[], error: ServingError): void {
     for (const id of ids) {
-      const job = this.#held.get(id)?.job;
-      this.#held.delete(id);
-      job?.fail(error);
+      const held = this.#held.get(id);
+      if (held === undefined) continue;
+      this.#remove(held);
+      held.job.fail(error);
     }
   }
 
@@ -78,6 +99,12 @@ export class HeldJobs {
   release(): Job[] {
     const unstarted = [...this.#held.values()].map(({ job }) => job).filter((job) => job.state === 'held');
     this.#held.clear();
+    this.#ahead.clear();
     return unstarted;
+  }
+
+  #remove(held: HeldJob): void {
+    this.#ahead.delete(held);
+    this.#held.delete(held.job.id);
   }
 }

@@ -16,6 +16,7 @@ import {
 } from '../protocol/messages.ts';
 import { predictFrame } from '../protocol/predict-frame.ts';
 import { HeldJobs } from './held-jobs.ts';
+import { Pace } from './pace.ts';
 import { ResponseWatch } from './response-watch.ts';
 
 /** After a process has exited, how long its last answers may take to be read from the socket. */
@@ -42,6 +43,8 @@ export interface WorkerClientOptions {
   /** The worker gave an answer: proof that it works. */
   onAnswer(): void;
   onMetric(metric: ModelMetric): void;
+  /** The handler took so long for a batch. */
+  onHandlerTime(handlerMs: number): void;
   /** The worker broke the protocol or overslept: it has to be killed. `why` is for the log. */
   onBroken(why: string): void;
 }
@@ -58,7 +61,9 @@ export class WorkerClient implements BatchWorker {
   readonly #held = new HeldJobs();
   readonly #closed: Promise<void>;
   readonly #watch: ResponseWatch;
+  readonly #pace = new Pace();
   #capacity = 0;
+  #maxAhead = 0;
   #isBroken = false;
   /** Runs from the end of a data channel to the exit that is to follow it. */
   #exitTimer: Timer | undefined;
@@ -112,8 +117,20 @@ export class WorkerClient implements BatchWorker {
   /** A worker of batches takes them one at a time; one that may hold more than a batch (an event loop) takes jobs as they come. */
   room(): number {
     if (!this.#isSound) return 0;
-    if (this.#capacity > this.#options.batchSize) return this.#capacity - this.#held.size;
+    if (this.#isEventLoop) return this.#capacity - this.#held.size;
     return this.#held.size === 0 ? this.#capacity : 0;
+  }
+
+  /** A worker that answers quickly may be given batches ahead: as many as it is likely to be through with in a moment. */
+  takesAhead(): boolean {
+    const { batchSize } = this.#options;
+    const jobs = this.#held.aheadSize + batchSize;
+    if (!this.#isSound || this.#isEventLoop || jobs > Math.max(batchSize, this.#maxAhead)) return false;
+    return this.#maxAhead > 0 && this.#pace.isMoment(jobs / batchSize);
+  }
+
+  get aheadJobs(): number {
+    return this.#held.aheadAlive();
   }
 
   isBusy(): boolean {
@@ -126,9 +143,11 @@ export class WorkerClient implements BatchWorker {
   }
 
   run(batch: readonly Job[]): void {
-    this.#held.add(batch);
+    const isAhead = this.#held.size > 0 && !this.#isEventLoop;
+    this.#held.add(batch, isAhead);
     const { message, parts, partLengths } = predictFrame(batch);
-    this.#watch.begin();
+    // What is given ahead is no sign of life, and must not lengthen the patience with what is computed.
+    if (!isAhead) this.#watch.begin();
     for (const rank of this.#ranks) rank.data.sendParts(message, parts, partLengths);
   }
 
@@ -181,6 +200,11 @@ export class WorkerClient implements BatchWorker {
     return !this.#isBroken && this.#exitTimer === undefined;
   }
 
+  /** Whether it takes jobs one by one as they come, instead of batches. */
+  get #isEventLoop(): boolean {
+    return this.#capacity > this.#options.batchSize;
+  }
+
   #control(message: ControlMessage): void {
     for (const rank of this.#ranks) rank.control.send(message);
   }
@@ -193,6 +217,7 @@ export class WorkerClient implements BatchWorker {
         message.outputs.forEach((item, index) => {
           this.#held.output(item, parts[index] ?? []);
         });
+        if (message.handlerMs !== undefined) this.#handlerTook(message.handlerMs);
         this.#afterAnswers();
         break;
       case 'started':
@@ -212,7 +237,10 @@ export class WorkerClient implements BatchWorker {
   }
 
   #ready(rank: number, message: ReadyMessage): void {
-    if (rank === 0) this.#capacity = message.capacity;
+    if (rank === 0) {
+      this.#capacity = message.capacity;
+      this.#maxAhead = message.ahead;
+    }
     this.#ranksToLoad -= 1;
     if (this.#ranksToLoad === 0) this.#loading?.resolve(message);
   }
@@ -230,9 +258,14 @@ export class WorkerClient implements BatchWorker {
 
   #afterAnswers(): void {
     if (this.#held.size === 0) this.#settleIdle();
-    if (this.room() === 0) return;
+    if (this.room() === 0 && !this.takesAhead()) return;
     this.#options.onAnswer();
     this.#options.onRoom();
+  }
+
+  #handlerTook(handlerMs: number): void {
+    this.#pace.took(handlerMs);
+    this.#options.onHandlerTime(handlerMs);
   }
 
   #settleIdle(): void {

@@ -44,6 +44,7 @@ export interface LauncherOptions {
   /** How many workers the version may have, to share out the machine's cores. */
   poolSize(): number;
   onMetric(metric: ModelMetric): void;
+  onHandlerTime(handlerMs: number): void;
 }
 
 /** A launcher for workers of one model version. */
@@ -68,6 +69,7 @@ export function workerLauncher(options: LauncherOptions): WorkerLauncher {
       onRoom: hooks.onRoom,
       onAnswer: hooks.onAnswer,
       onMetric: options.onMetric,
+      onHandlerTime: options.onHandlerTime,
       onBroken: hooks.onBroken,
     });
     return {

@@ -207,7 +207,10 @@ export class Worker {
     const { clock } = this.#options;
     const within = async (patienceMs: number) => {
       const patience = new Signal();
-      const isOver = await Promise.race([started.exited.then(() => true), patience.within(patienceMs, clock).then(() => false)]);
+      const isOver = await Promise.race([
+        started.exited.then(() => true),
+        patience.within(patienceMs, clock).then(() => false),
+      ]);
       patience.set();
       return isOver;
     };

@@ -6,16 +6,21 @@ import { textPart } from './jobs.ts';
 export class FakeWorker implements BatchWorker {
   readonly id: string;
   readonly capacity: number;
+  /** How many batches it takes while it holds one. */
+  maxAhead: number;
   /** Every batch it was given, in order. */
   readonly batches: (readonly Job[])[] = [];
   readonly cancelled: Job[] = [];
   readonly credits: { readonly job: Job; readonly sizeBytes: number }[] = [];
   /** What it holds now. */
   holding: readonly Job[] = [];
+  /** Batches that it was given ahead, in order. */
+  readonly ahead: (readonly Job[])[] = [];
 
-  constructor(id: string, capacity: number) {
+  constructor(id: string, capacity: number, maxAhead = 0) {
     this.id = id;
     this.capacity = capacity;
+    this.maxAhead = maxAhead;
   }
 
   room(): number {
@@ -26,10 +31,20 @@ export class FakeWorker implements BatchWorker {
     return this.holding.length > 0;
   }
 
+  takesAhead(): boolean {
+    return this.holding.length > 0 && this.ahead.length < this.maxAhead;
+  }
+
+  get aheadJobs(): number {
+    return this.ahead.flat().filter((job) => job.state !== 'ended').length;
+  }
+
   run(batch: readonly Job[]): void {
-    if (this.holding.length > 0) throw new Error(`worker ${this.id} got a batch while it had one`);
+    if (this.holding.length > 0 && !this.takesAhead())
+      throw new Error(`worker ${this.id} got a batch while it had one`);
     this.batches.push(batch);
-    this.holding = batch;
+    if (this.holding.length === 0) this.holding = batch;
+    else this.ahead.push(batch);
   }
 
   cancel(job: Job): void {
@@ -45,18 +60,19 @@ export class FakeWorker implements BatchWorker {
     for (const job of this.holding) if (job.state === 'held') job.state = 'started';
   }
 
-  /** Answers the whole batch; the caller pumps the scheduler, as a real worker's onRoom does. */
+  /** Answers the whole batch and takes up the next that it has; the caller pumps the scheduler, as a real worker's onRoom does. */
   answer(): void {
     this.start();
     const batch = this.holding;
-    this.holding = [];
+    this.holding = this.ahead.shift() ?? [];
     for (const job of batch) job.deliver(textPart(`answer to ${job.request.requestId}`));
   }
 
   /** Lets go of the batch, as after a death. */
   drop(): readonly Job[] {
-    const batch = this.holding;
+    const jobs = [...this.holding, ...this.ahead.flat()];
     this.holding = [];
-    return batch;
+    this.ahead.length = 0;
+    return jobs;
   }
 }

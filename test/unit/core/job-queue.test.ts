@@ -48,7 +48,7 @@ describe('the job queue', () => {
     const queue = new JobQueue(1);
     const [one, two, three, four, five] = [job(1), job(2), job(3), job(4), job(5)];
     queue.push(three);
-    queue.putBack([two, five]);
+    queue.putBack([five, two]);
     queue.putBack([one, four]);
     expect(queue.length).toBe(5);
     expect(queue.take(5)).toEqual([one, two, three, four, five]);
@@ -95,7 +95,7 @@ describe('the job queue', () => {
             expect(queue.take(step.count)).toEqual(taken);
             given.push(...taken);
           } else {
-            const returning = given.filter((_, index) => step.which.includes(index)).toSorted(byAge);
+            const returning = given.filter((_, index) => step.which.includes(index)).toReversed();
             queue.putBack(returning);
             given = given.filter((one) => !returning.includes(one));
             list = [...list, ...returning].toSorted(byAge);

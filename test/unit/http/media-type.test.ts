@@ -23,6 +23,6 @@ describe('parseParameterizedHeader', () => {
 
   it('stays quick for headers made to be slow', () => {
     for (const piece of [';a="\\', ';a="', '; ', ';a', ';a=b ', '\\"'])
-      expect(parseParameterizedHeader(`a/b${piece.repeat(100_000 / piece.length)}`).value).toBe('a/b');
+      expect(parseParameterizedHeader(`a/b;${piece.repeat(100_000 / piece.length)}`).value).toBe('a/b');
   }, 2_000);
 });

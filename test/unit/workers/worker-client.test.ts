@@ -39,6 +39,7 @@ class Reports {
   rooms = 0;
   answers = 0;
   readonly metrics: ModelMetric[] = [];
+  readonly handlerTimesMs: number[] = [];
   readonly broken: string[] = [];
   #wake = () => {};
 
@@ -99,6 +100,7 @@ function connect(ranks: readonly ScriptedWorker[], over: { maxResponseBytes?: nu
       onRoom: () => tell(() => (told.rooms += 1)),
       onAnswer: () => tell(() => (told.answers += 1)),
       onMetric: (metric) => tell(() => told.metrics.push(metric)),
+      onHandlerTime: (handlerMs) => tell(() => told.handlerTimesMs.push(handlerMs)),
       onBroken: (why) => tell(() => told.broken.push(why)),
     },
   );
@@ -257,6 +259,98 @@ describe('a batch', () => {
     worker.say({ type: 'metric', name: 'n', unit: 'ms', value: 2, kind: 'gauge', dimensions: [['Level', 'Model']] });
     await reports.until(() => reports.metrics.length === 1);
     expect(reports.metrics[0]).toMatchObject({ name: 'n', value: 2, dimensions: [['Level', 'Model']] });
+  });
+});
+
+describe('a batch given ahead', () => {
+  /** A worker that takes `ahead` jobs, with a batch in hand after one that took the handler so long. */
+  async function busyAfter(handlerMs: number, ahead = 4): Promise<Job> {
+    const loading = client.load(loadMessage);
+    worker.say({ type: 'ready', capacity: 2, ahead, runtime: { name: 'scripted', version: '1' } });
+    await loading;
+    client.run([heldJob(client)]);
+    worker.say({ type: 'output', outputs: [{ job: 1, last: true, as: 'text' }], handlerMs }, ['x']);
+    await reports.until(() => reports.rooms === 1);
+    const current = heldJob(client);
+    client.run([current]);
+    return current;
+  }
+
+  it('is taken while the handler is quick, up to what the worker allows', async () => {
+    await busyAfter(0.01);
+    expect(reports.handlerTimesMs).toEqual([0.01]);
+    expect(client.takesAhead()).toBe(true);
+    client.run([heldJob(client), heldJob(client)]);
+    expect(client.aheadJobs).toBe(2);
+    expect(client.takesAhead()).toBe(true);
+    client.run([heldJob(client), heldJob(client)]);
+    expect(client.takesAhead()).toBe(false);
+  });
+
+  it.each([
+    ['before the first answer tells how quick the handler is', async () => void (await runBatch(1))],
+    ['when the handler takes its time', async () => void (await busyAfter(20))],
+    ['by a worker that does not want it', async () => void (await busyAfter(0.01, 0))],
+    [
+      'by a worker that takes jobs as they come',
+      async () => {
+        await load(64);
+        client.run([heldJob(client)]);
+      },
+    ],
+  ])('is not taken %s', async (_when, prepare) => {
+    await prepare();
+    expect(client.isBusy()).toBe(true);
+    expect(client.takesAhead()).toBe(false);
+  });
+
+  it('makes room for the next as the worker begins with it, and reports room after each answer', async () => {
+    const current = await busyAfter(0.01, 2);
+    const [c, d] = [heldJob(client), heldJob(client)];
+    client.run([c, d]);
+    expect(client.takesAhead()).toBe(false);
+    worker.output({ [current.id]: 'done' });
+    worker.started(c.id, d.id);
+    await caughtUp();
+    expect([current.state, c.state, d.state]).toEqual(['ended', 'started', 'started']);
+    expect(client.aheadJobs).toBe(0);
+    expect(client.takesAhead()).toBe(true);
+  });
+
+  it('does not count jobs whose clients have gone, but keeps their place until the worker ends them', async () => {
+    await busyAfter(0.01, 2);
+    const [c, d] = [heldJob(client), heldJob(client)];
+    client.run([c, d]);
+    for (const job of [c, d]) {
+      void rejectionOf(job.next());
+      job.abandon();
+    }
+    expect(client.aheadJobs).toBe(0);
+    expect(client.takesAhead()).toBe(false);
+  });
+
+  it('does not lengthen the patience with a handler that hangs', async () => {
+    const current = await busyAfter(0.01);
+    worker.started(current.id);
+    await caughtUp();
+    clock.advance(TIMEOUT_MS - 1);
+    client.run([heldJob(client), heldJob(client)]);
+    const answer = rejectionOf(current.next());
+    clock.advance(1);
+    expect((await answer).code).toBe('RESPONSE_TIMEOUT');
+  });
+
+  it('comes back unstarted when the worker dies', async () => {
+    const current = await busyAfter(0.01);
+    worker.started(current.id);
+    await caughtUp();
+    const [c, d] = [heldJob(client), heldJob(client)];
+    client.run([c, d]);
+    const answer = rejectionOf(current.next());
+    worker.hangUp();
+    expect(await client.settle(exit)).toEqual([c, d]);
+    expect((await answer).code).toBe('WORKER_DIED');
+    expect(client.aheadJobs).toBe(0);
   });
 });
 
