@@ -18,6 +18,9 @@ const READER_PATIENCE_MS = 30_000;
 /** How much of a refused body is still read, so that the client gets to see the answer. */
 const LINGER_MS = 2_000;
 
+/** A body up to this length becomes a string of its bytes, because Node sends a string together with the head, and a buffer on its own. */
+const SMALL_BODY_BYTES = 8 * 1024;
+
 /** What every exchange of a server shares. */
 export interface ExchangeContext {
   readonly dialect: Dialect;
@@ -136,9 +139,9 @@ export class Exchange {
   body(status: number, reason: string, headers: readonly HeaderPair[], chunks: readonly Uint8Array[]): void {
     const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     this.#head(status, reason, headers, ['content-length', String(sizeBytes)]);
-    const [only] = chunks;
-    if (chunks.length === 1 && only !== undefined) this.#response.end(only);
-    else {
+    if (sizeBytes <= SMALL_BODY_BYTES) {
+      this.#response.end(Buffer.concat(chunks, sizeBytes).toString('latin1'), 'latin1');
+    } else {
       for (const chunk of chunks) this.#response.write(chunk);
       this.#response.end();
     }

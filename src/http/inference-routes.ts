@@ -42,10 +42,10 @@ export function inferenceOperations(options: InferenceRoutesOptions): Operation[
     const { model_name: model = '', model_version: version, '*': urlPath = '' } = exchange.params;
     const explain = kind === 'explain' ? 'True' : 'False';
     const headers = [['explain', explain] as const, ['url_path', urlPath] as const];
-    return serve(exchange, { model, version, kind, headers, isQueryAnInput: false });
+    return serve(exchange, { model, version, kind, headers, inputs: 'body' });
   };
   const invoke = (exchange: Exchange, model: string) =>
-    serve(exchange, { model, version: undefined, kind: 'predict', headers: [], isQueryAnInput: true });
+    serve(exchange, { model, version: undefined, kind: 'predict', headers: [], inputs: 'query-and-body' });
 
   return [
     ...(['predictions', 'explanations'] as const).flatMap((root) => {

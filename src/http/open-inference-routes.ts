@@ -107,7 +107,7 @@ export function openInferenceOperations(options: OpenInferenceRoutesOptions): Op
             version,
             kind: 'predict',
             headers,
-            isQueryAnInput: false,
+            inputs: 'tensors',
           });
         },
       },

@@ -8,6 +8,7 @@ import { parseMultipart } from './multipart.ts';
 
 /** The most inputs that one request may have: each costs memory here and a line in the frame to the worker, however short it is. */
 const MAX_INPUTS = 1_000;
+const MAX_NAME_CHARACTERS = 32_768;
 
 /**
  * The inputs of a request: query values first where they count, then the form's fields, or the one input `body`. Throws INVALID_BODY for a
@@ -15,13 +16,29 @@ const MAX_INPUTS = 1_000;
  */
 export function inputsOf(body: Body, contentType: string, query: string): JobInput[] {
   const fields = query === '' ? [] : formFields(query);
-  if (contentType === '') return [...fields, bodyInput(body, '')];
+  if (contentType === '') return checkNames([...fields, bodyInput(body, '')]);
   const { value, parameters } = parseParameterizedHeader(contentType);
   if (value === 'multipart/form-data')
-    return [...fields, ...parseMultipart(body.chunks, parameters.get('boundary'), MAX_INPUTS)];
+    return checkNames([...fields, ...parseMultipart(body.chunks, parameters.get('boundary'), MAX_INPUTS)]);
   if (value === 'application/x-www-form-urlencoded')
-    return [...fields, ...formFields(Buffer.concat(body.chunks).toString('utf8'))];
-  return [...fields, bodyInput(body, value)];
+    return checkNames([...fields, ...formFields(Buffer.concat(body.chunks).toString('utf8'))]);
+  return checkNames([...fields, bodyInput(body, value)]);
+}
+
+/** Names travel in the header of the frame to the worker, which has a bound of its own for the whole batch. */
+function checkNames(inputs: JobInput[]): JobInput[] {
+  const characters = inputs.reduce((sum, { name, contentType }) => sum + name.length + contentType.length, 0);
+  if (characters <= MAX_NAME_CHARACTERS) return inputs;
+  throw new ServingError(
+    'INVALID_BODY',
+    `The names of the form or query fields have more than ${MAX_NAME_CHARACTERS} characters together.`,
+  );
+}
+
+/** A body of the Open Inference Protocol is JSON, or JSON with binary data behind it, whatever a client's tool calls it. */
+export function tensorInput(body: Body, contentType: string): JobInput {
+  const isBinary = parseParameterizedHeader(contentType).value === 'application/octet-stream';
+  return bodyInput(body, isBinary ? 'application/octet-stream' : 'application/json');
 }
 
 function bodyInput(body: Body, contentType: string): JobInput {

@@ -4,7 +4,7 @@ import { ServingError } from '../core/errors.ts';
 import type { HeaderPair, Job, JobKind, OutputPart } from '../core/job.ts';
 import type { InferenceService } from '../services/inference-service.ts';
 import type { Exchange } from './exchange.ts';
-import { inputsOf } from './payload.ts';
+import { inputsOf, tensorInput } from './payload.ts';
 
 /** Which model is asked what, as the path says it. */
 export interface PredictionTarget {
@@ -13,7 +13,8 @@ export interface PredictionTarget {
   readonly kind: JobKind;
   /** Headers that the server adds for the handler; a client cannot set them. */
   readonly headers: readonly HeaderPair[];
-  readonly isQueryAnInput: boolean;
+  /** How the inputs come: as a body or form, with query parameters before it, or as tensors of the Open Inference Protocol. */
+  readonly inputs: 'body' | 'query-and-body' | 'tensors';
 }
 
 /** Names that only the server may set; a client's own are dropped. */
@@ -38,7 +39,10 @@ export async function predict(
   target: PredictionTarget,
 ): Promise<void> {
   const body = await exchange.readBody();
-  const inputs = inputsOf(body, exchange.contentType, target.isQueryAnInput ? exchange.query : '');
+  const inputs =
+    target.inputs === 'tensors'
+      ? [tensorInput(body, exchange.contentType)]
+      : inputsOf(body, exchange.contentType, target.inputs === 'query-and-body' ? exchange.query : '');
   const job = inference.infer({
     model: target.model,
     requestedVersion: target.version,

@@ -68,8 +68,8 @@ export class ServerMetrics {
 
   /** Counts an answer on any HTTP listener. */
   responded(status: number): void {
-    if (status < 300) this.#responses['2XX'] += 1;
-    else if (status >= 400 && status < 500) this.#responses['4XX'] += 1;
+    if (status < 400) this.#responses['2XX'] += 1;
+    else if (status < 500) this.#responses['4XX'] += 1;
     else this.#responses['5XX'] += 1;
   }
 

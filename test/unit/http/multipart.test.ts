@@ -76,6 +76,19 @@ describe('parseMultipart', () => {
     expect(Buffer.concat(input?.chunks ?? []).equals(bytes)).toBe(true);
   });
 
+  it('reads what fetch sends', async () => {
+    const form = new FormData();
+    form.append('größe', 'ja "bitte"');
+    form.append('data', new Blob([Buffer.from([0, 13, 10, 255])], { type: 'image/png' }), 'x.png');
+    const response = new Response(form);
+    const boundary = /boundary=(.+)$/.exec(response.headers.get('content-type') ?? '')?.[1];
+    const inputs = parseMultipart([Buffer.from(await response.arrayBuffer())], boundary, MAX_PARTS);
+    expect(inputs.map(({ name, contentType, chunks }) => [name, contentType, Buffer.concat(chunks)])).toEqual([
+      ['größe', '', Buffer.from('ja "bitte"')],
+      ['data', 'image/png', Buffer.from([0, 13, 10, 255])],
+    ]);
+  });
+
   it('reads the same, whatever the chunks', () => {
     const value = fc.uint8Array({ maxLength: 40 }).filter((bytes) => !Buffer.from(bytes).includes('--X'));
     fc.assert(

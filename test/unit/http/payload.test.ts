@@ -64,4 +64,9 @@ describe('inputsOf', () => {
     const error = servingErrorOf(() => inputs(fields(1001), 'application/x-www-form-urlencoded'));
     expect(error).toMatchObject({ code: 'INVALID_BODY', message: expect.stringContaining('1000') });
   });
+
+  it('refuses names that would fill the frame to the worker', () => {
+    const error = servingErrorOf(() => inputs(`${'n'.repeat(40_000)}=1`, 'application/x-www-form-urlencoded'));
+    expect(error).toMatchObject({ code: 'INVALID_BODY', message: expect.stringContaining('32768') });
+  });
 });
