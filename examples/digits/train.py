@@ -183,10 +183,10 @@ def main() -> None:
     net = train(training, arguments.epochs, arguments.batch_size)
 
     out: Path = arguments.out
-    for folder in (out / "model", out / "samples"):
+    for folder in (out / "model", out / "onnx-model", out / "samples"):
         folder.mkdir(parents=True, exist_ok=True)
     save_torchscript(net, out / "model" / "digits.pt")
-    save_onnx(net, out / "digits.onnx")
+    save_onnx(net, out / "onnx-model" / "digits.onnx")
 
     # The numbers that others compare with come from the exported file, not from the network in memory.
     exported = torch.jit.load(str(out / "model" / "digits.pt")).eval()

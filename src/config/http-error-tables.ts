@@ -5,7 +5,7 @@ import type { ErrorCode, ServingError } from '../core/errors.ts';
 export interface HttpError {
   readonly status: number | ((error: ServingError) => number);
   /** The word in `type`. */
-  readonly type: string;
+  readonly type: string | ((error: ServingError) => string);
   /** The dialect's own text; absent for the error's own message. */
   readonly message?: (error: ServingError) => string;
 }
@@ -53,7 +53,10 @@ export const DOCUMENTED_ERRORS: Readonly<Record<ErrorCode, HttpError>> = {
   RESPONSE_TIMEOUT: { status: 504, type: 'RequestTimeoutException' },
   WORKER_DIED: { status: 503, type: 'ServiceUnavailableException' },
   PREDICTION_FAILED: { status: 500, type: 'InternalServerException' },
-  HANDLER_ERROR: { status: (error) => handlerStatus(error), type: 'InternalServerException' },
+  HANDLER_ERROR: {
+    status: handlerStatus,
+    type: (error) => (handlerStatus(error) < 500 ? 'BadRequestException' : 'InternalServerException'),
+  },
   OUT_OF_RESOURCES: { status: 507, type: 'InternalServerException' },
   OUTPUT_NOT_A_LIST: { status: 500, type: 'InternalServerException' },
   OUTPUT_WRONG_LENGTH: { status: 500, type: 'InternalServerException' },

@@ -13,7 +13,7 @@ export function errorDocument(dialect: Dialect, error: ServingError): ErrorDocum
   const row = dialect.errors[error.code];
   return {
     code: typeof row.status === 'number' ? row.status : row.status(error),
-    type: row.type,
+    type: typeof row.type === 'string' ? row.type : row.type(error),
     message: row.message === undefined ? error.message : row.message(error),
   };
 }

@@ -12,15 +12,12 @@ export interface LoadedModel {
   readonly remarks: readonly string[];
 }
 
-/** The handler name that stands for no code of the author's. */
-const NO_HANDLER = 'onnx';
-
 const TRACE_LINES = 30;
 
 /** Loads an ONNX network, or the author's handler when one is named. Rejects with a LoadError. */
 export async function loadModel(load: LoadMessage, resources: HandlerResources): Promise<LoadedModel> {
   try {
-    if (load.handler === null || load.handler === NO_HANDLER) {
+    if (load.handler === null) {
       const { loadOnnxModel } = await import('./onnx-model.ts');
       return await loadOnnxModel(load);
     }

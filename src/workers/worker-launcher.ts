@@ -83,6 +83,12 @@ export function workerLauncher(options: LauncherOptions): WorkerLauncher {
   };
 }
 
+/** An ONNX network has no code of its own, whatever its archive still names; a Node model without a name for its code calls it `handler`. */
+function handlerOf({ runtime, handler }: ModelSpec): string | null {
+  if (runtime === 'onnx') return null;
+  return handler ?? (runtime === 'node' ? 'handler' : null);
+}
+
 function loadMessage({ spec, settings, poolSize }: LauncherOptions, gpuId: number | undefined): LoadMessage {
   return {
     type: 'load',
@@ -90,7 +96,7 @@ function loadMessage({ spec, settings, poolSize }: LauncherOptions, gpuId: numbe
     modelName: spec.name,
     modelVersion: spec.version,
     modelDir: spec.modelDir,
-    handler: spec.handler ?? null,
+    handler: handlerOf(spec),
     modelFile: spec.modelFile ?? null,
     threads: Math.max(1, Math.floor(availableParallelism() / Math.max(1, poolSize()))),
     batchSize: spec.batchSize,

@@ -8,7 +8,7 @@ import { NodeWorker, type WorkerRequest } from '../support/node-worker.ts';
 import { encodeGreyPng } from '../support/png.ts';
 import { identityNetwork } from '../support/tiny-onnx.ts';
 
-const DIGITS = fileURLToPath(new URL('../../examples/digits/', import.meta.url));
+const DIGITS = fileURLToPath(new URL('../../examples/digits/onnx-model/', import.meta.url));
 const V2 = { open_inference: 'v2' };
 const ZEROS = new Array<number>(64).fill(0);
 const IMAGE = { name: 'image', shape: [1, 1, 8, 8], datatype: 'FP32', data: ZEROS };

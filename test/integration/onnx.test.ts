@@ -14,7 +14,7 @@ import { NodeWorker, type WorkerAnswer, type WorkerRequest } from '../support/no
 import { divisionNetwork, type ElementType, identityNetwork, type Passage } from '../support/tiny-onnx.ts';
 import { torchPython } from '../support/torch.ts';
 
-const DIGITS = fileURLToPath(new URL('../../examples/digits/', import.meta.url));
+const DIGITS = fileURLToPath(new URL('../../examples/digits/onnx-model/', import.meta.url));
 const NETWORKS = fileURLToPath(new URL('../support/onnx_networks.py', import.meta.url));
 const V2 = { open_inference: 'v2' };
 
@@ -490,7 +490,7 @@ test('the digits network reads pictures and answers in words', async () => {
   await writeFile(join(modelDir, 'index_to_name.json'), JSON.stringify(Object.fromEntries(names.entries())));
   const modelConfig = { image: { resize: { filter: 'box' } }, classification: { topK: 10 } };
   const worker = await serve(modelDir, { modelConfig });
-  const bodies = await Promise.all(names.map((_, digit) => readFile(join(DIGITS, `samples/${digit}.png`))));
+  const bodies = await Promise.all(names.map((_, digit) => readFile(join(DIGITS, `../samples/${digit}.png`))));
   const answers = await worker.batch(bodies.map((body) => ({ body, contentType: 'image/png' })));
   expect(answers.map((answer) => Object.keys(answer.json() as object)[0])).toEqual(names);
 });

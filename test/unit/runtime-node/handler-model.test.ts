@@ -16,7 +16,7 @@ import {
   textOf,
 } from '../../support/handler-folder.ts';
 
-const DIGITS = fileURLToPath(new URL('../../../examples/digits/digits.onnx', import.meta.url));
+const DIGITS = fileURLToPath(new URL('../../../examples/digits/onnx-model/digits.onnx', import.meta.url));
 
 let stdout: MockInstance;
 let stderr: MockInstance;
