@@ -458,7 +458,7 @@ describe('loading', () => {
     ['a file outside the archive', { modelFile: '../../package.json' }, 'MODEL_FILE_NOT_FOUND', /not in the archive/],
     [
       'a file that is no network',
-      { modelFile: 'README.md' },
+      { modelFile: 'model-config.yaml' },
       'HANDLER_INITIALIZE_FAILED',
       /ONNX Runtime cannot load the model: .*Protobuf/,
     ],
