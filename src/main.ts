@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command `sconce`: reads flags, starts the server in the foreground, and stops it on a signal.
 import { readFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { ConfigError } from './config/config-error.ts';
@@ -42,17 +43,24 @@ async function serve(model: string | undefined, flags: ServeFlags): Promise<void
   const { openLog } = await import('./telemetry/logger.ts');
   const { startServer } = await import('./server.ts');
   const serverLog = openLog();
+  const giveUp = new AbortController();
   try {
     const config = await configOf(model, flags);
-    const server = await startServer(config, serverLog, VERSION);
-    // Before anybody is told that it runs: who reads that line may send a signal at once.
-    stopOnSignal(server.stop, serverLog);
+    const starting = startServer(config, serverLog, VERSION, giveUp.signal);
+    // From the first moment on: what a start has unpacked by now would stay behind.
+    stopOnSignal(async () => {
+      giveUp.abort();
+      const server = await starting.catch(() => undefined);
+      await server?.stop();
+    }, serverLog);
+    const server = await starting;
     serverLog.log.info(
       { ...server.addresses, dialect: config.dialect.name, modelStore: config.modelStore },
       'Model server started.',
     );
     if (model !== undefined) await showFirstSteps(server);
   } catch (error) {
+    if (giveUp.signal.aborted) return;
     await serverLog.flush();
     process.stderr.write(`sconce: ${startFailure(error)}\n`);
     process.exitCode = 1;
@@ -63,7 +71,13 @@ async function serve(model: string | undefined, flags: ServeFlags): Promise<void
 async function configOf(model: string | undefined, flags: ServeFlags): Promise<ServerConfig> {
   const inputs = { env: process.env, cwd: process.cwd() };
   if (model === undefined) return loadConfig({ flags, ...inputs });
-  const config = await loadConfig({ flags: flagsFor(model, flags), ...inputs });
+  const modelFlags = flagsFor(model, flags);
+  const isThere = await stat(model).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) throw new ConfigError(`${model}: there is no such file or folder`);
+  const config = await loadConfig({ flags: modelFlags, ...inputs });
   return { ...config, defaultWorkersPerModel: config.defaultWorkersPerModel || 1 };
 }
 

@@ -52,8 +52,13 @@ const monotonicClock: Clock = {
   },
 };
 
-/** Starts a server. Fails, leaving nothing behind, when a listener cannot be opened. */
-export async function startServer(config: ServerConfig, serverLog: ServerLog, version: string): Promise<RunningServer> {
+/** Starts a server. Fails, leaving nothing behind, when a listener cannot be opened, or when `signal` is aborted before it answers. */
+export async function startServer(
+  config: ServerConfig,
+  serverLog: ServerLog,
+  version: string,
+  signal: AbortSignal,
+): Promise<RunningServer> {
   const { log } = serverLog;
   const { dialect } = config;
   for (const notice of config.notices) log.warn(notice);
@@ -71,7 +76,7 @@ export async function startServer(config: ServerConfig, serverLog: ServerLog, ve
     config,
     machine: { gpuCount: gpuIds.length, cpuCount: availableParallelism() },
     createVersion: versionFactory(config, serverLog, metrics, new Devices(gpuIds), version),
-    onUnregistered: (spec) => metrics.watchQueue(spec.name, spec.version, undefined),
+    onUnregistered: ({ spec, scheduler }) => metrics.unwatchQueue(spec.name, spec.version, scheduler),
     log: (level, message, details) => log[level]({ ...details }, message),
   });
 
@@ -103,8 +108,10 @@ export async function startServer(config: ServerConfig, serverLog: ServerLog, ve
     await rm(workDir, { recursive: true, force: true });
   };
 
+  // Unpacking is the one step of a start that can take long.
+  signal.addEventListener('abort', () => void archives.close(), { once: true });
   try {
-    await loadAtStart(config, archives, management, log);
+    await loadAtStart(config, archives, management, log, signal);
     const inferenceAddress = await listeners.inference.listen();
     const managementAddress =
       listeners.management === listeners.inference ? inferenceAddress : await listeners.management.listen();
@@ -249,6 +256,7 @@ async function loadAtStart(
   archives: ArchiveStore,
   management: ManagementService,
   log: ServerLog['log'],
+  signal: AbortSignal,
 ): Promise<void> {
   const wanted =
     config.loadModels === 'all' ? (await archives.list()).map((url) => ({ name: undefined, url })) : config.loadModels;
@@ -256,6 +264,7 @@ async function loadAtStart(
     try {
       await management.register({ url, modelName: name, synchronous: false }, true);
     } catch (error) {
+      signal.throwIfAborted();
       log.error(
         { url, reason: error instanceof Error ? error.message : String(error) },
         'a model of load_models could not be registered',

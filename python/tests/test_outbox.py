@@ -154,6 +154,24 @@ class Credit(unittest.TestCase):
         self.assertEqual(first.header, expected)
         self.assertEqual(second.header["type"], "output")
 
+    def test_answers_that_may_linger_leave_with_the_next_start(self) -> None:
+        first, second = self.outbox.open(1), self.outbox.open(2)
+        self.outbox.finish([(first, text("ok"))], handler_ms=1.5, may_linger=True)
+        self.far.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            self.far.recv(1)
+        self.far.settimeout(60)
+        self.outbox.announce([second])
+        output, started = self.reader.read(), self.reader.read()
+        self.assertEqual((output.header["handlerMs"], output.header["outputs"][0]["job"]), (1.5, 1))
+        self.assertEqual(started.header, {"type": "started", "jobs": [2]})
+
+    def test_a_flush_sends_what_lingers(self) -> None:
+        job = self.outbox.open(1)
+        self.outbox.finish([(job, text("ok"))], may_linger=True)
+        self.outbox.flush()
+        self.assertEqual(self.reader.read().header["outputs"][0]["job"], 1)
+
 
 if __name__ == "__main__":
     unittest.main()

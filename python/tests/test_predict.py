@@ -8,6 +8,7 @@ import unittest
 from typing import Any, Dict
 
 import packages  # noqa: F401
+from sconce_worker.frames import encode_frame
 from worker_driver import WorkerDriver, json_request
 
 HANDLER = """
@@ -86,6 +87,10 @@ HANDLER = """
         context.metrics.add_counter("Things", 2)
         context.metrics.add_time("Took", 1.5, idx=0)
         context.metrics.add_percent("Share", float("nan"))
+        return ["ok"] * len(data)
+
+    def nap(data, context):
+        time.sleep(0.02)
         return ["ok"] * len(data)
 
     def leave(data, context):
@@ -249,14 +254,32 @@ class Batches(unittest.TestCase):
         frames = self.worker.receive_until(lambda frame: frame.header["type"] == "output")
         self.assertEqual(frames[0].header, {"type": "started", "jobs": ids})
         metrics = [frame.header for frame in frames[1:-1]]
-        self.assertEqual([metric["name"] for metric in metrics], ["Things", "Took", "PredictionTime"])
+        self.assertEqual([metric["name"] for metric in metrics], ["Things", "Took"])
         both = ["r-%d" % job for job in ids]
-        self.assertEqual([metric["requestIds"] for metric in metrics], [both, both[:1], both])
-        self.assertEqual([metric["unit"] for metric in metrics], ["Count", "Milliseconds", "Milliseconds"])
-        self.assertEqual([metric["kind"] for metric in metrics], ["counter", "gauge", "gauge"])
+        self.assertEqual([metric["requestIds"] for metric in metrics], [both, both[:1]])
+        self.assertEqual([metric["unit"] for metric in metrics], ["Count", "Milliseconds"])
+        self.assertEqual([metric["kind"] for metric in metrics], ["counter", "gauge"])
         for metric in metrics:
             self.assertEqual(metric["dimensions"], [["ModelName", "tested"], ["Level", "Model"]])
         self.assertIn("Failed to update metric with name:Share", self.worker.log())
+
+    def test_the_answer_says_how_long_the_handler_took(self) -> None:
+        self.worker.predict(json_request('{"do": "nap"}'))
+        frames = self.worker.receive_until(lambda frame: frame.header["type"] == "output")
+        self.assertGreaterEqual(frames[-1].header["handlerMs"], 20)
+
+    def test_batches_sent_ahead_are_answered_in_order_and_each_is_announced_before_it_is_computed(self) -> None:
+        batches = [self.worker.predict(*[json_request('{"do": "headers"}')] * size) for size in (1, 2, 1)]
+        last = batches[-1][-1]
+        frames = self.worker.receive_until(
+            lambda frame: any(output["job"] == last for output in frame.header.get("outputs", ()))
+        )
+        seen = []
+        for frame in frames:
+            ids = frame.header.get("jobs") or [output["job"] for output in frame.header["outputs"]]
+            seen.append((frame.header["type"], ids))
+        expected = [(kind, ids) for ids in batches for kind in ("started", "output")]
+        self.assertEqual(seen, expected)
 
 
 class Endings(unittest.TestCase):
@@ -299,6 +322,27 @@ class Endings(unittest.TestCase):
                 self.assertEqual(worker.exit_code(), 1)
 
 
+class Lingering(unittest.TestCase):
+    def test_an_answer_does_not_wait_for_a_large_batch_behind_it_that_is_still_arriving(self) -> None:
+        with WorkerDriver({"handler.py": HANDLER}) as worker:
+            worker.load()
+            (job,) = worker.predict(json_request('{"do": "headers"}'))
+            head, part = encode_frame({"type": "predict", "jobs": []}, [bytes(1000000)])
+            # All but the end of a large frame: the worker has begun to read it, and the rest does not come.
+            worker.data.sendall(head + part[:-1])
+            frames = worker.receive_until(lambda frame: frame.header["type"] == "output")
+            self.assertEqual(frames[-1].header["outputs"][0]["job"], job)
+
+    def test_answers_leave_before_the_worker_obeys_a_stop(self) -> None:
+        with WorkerDriver({"handler.py": HANDLER}) as worker:
+            worker.load()
+            (job,) = worker.predict(json_request('{"do": "nap"}'))
+            self.assertEqual(worker.receive_but_metrics().header, {"type": "started", "jobs": [job]})
+            worker.command(type="stop")
+            self.assertEqual(worker.receive_but_metrics().header["outputs"][0]["job"], job)
+            self.assertEqual(worker.exit_code(), 0)
+
+
 class Undecoded(unittest.TestCase):
     def test_without_decoding_every_input_is_bytes(self) -> None:
         source = "def handle(data, context):\n    return data and [type(data[0]['body']).__name__]\n"
@@ -314,12 +358,7 @@ class Ranks(unittest.TestCase):
             self.assertEqual(worker.load(rank=1, worldSize=2).header["type"], "ready")
             worker.predict({})
             worker.command(type="stop")
-            frames = []
-            frame = worker.receive()
-            while frame is not None:
-                frames.append(frame.header["type"])
-                frame = worker.receive()
-            self.assertEqual(set(frames), {"metric"})
+            self.assertIsNone(worker.receive())
             self.assertEqual(worker.exit_code(), 0)
             self.assertEqual(worker.log().count("computed"), 2)
 

@@ -28,10 +28,6 @@ export class JobQueue {
     return this.#head;
   }
 
-  get isFull(): boolean {
-    return this.#length >= this.capacity;
-  }
-
   push(job: Job): void {
     job.previous = this.#tail;
     job.following = undefined;

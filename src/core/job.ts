@@ -80,6 +80,8 @@ export class Job {
   state: JobState = 'queued';
   /** The worker that holds it, from dispatch to its end. */
   worker: JobHolder | undefined;
+  /** How many workers have died with it without having begun. */
+  timesGivenBack = 0;
 
   /** Neighbours in the queue: the queue's own. */
   previous: Job | undefined;

@@ -1,5 +1,5 @@
 // What one registered version of a model is and how it is to be served: every setting resolved, no optionals that mean "default".
-// config/model-config.ts compiles it from the manifest, model-config.yaml, the request and the server's settings.
+// config/model-spec-compiler.ts compiles it from the manifest, model-config.yaml, the request and the server's settings.
 
 /** What a worker runs. */
 export type RuntimeName = 'python' | 'node' | 'onnx';

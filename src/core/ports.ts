@@ -66,7 +66,10 @@ export interface WorkerPool {
   readyWorkers(): number;
   /** Whether workers that fail have been failing for longer than `maxRetryTimeoutSec`. */
   isBeyondRetryWindow(): boolean;
-  /** Refuses new jobs, lets what is queued and in hand finish within `drainMs`, then ends every worker. */
+  /**
+   * Refuses new jobs, lets what is queued and in hand finish within `drainMs`, then ends every worker. Of several calls the last one's
+   * `drainMs` counts; all resolve when every worker has ended.
+   */
   stop(drainMs: number): Promise<void>;
 }
 

@@ -18,6 +18,9 @@ export interface SchedulerOptions {
 /** Why new jobs are turned away, worded for one request. */
 export type Refusal = (request: JobRequest) => ServingError;
 
+/** How often a job may come back from workers that died before they had begun with it. */
+const MAX_TIMES_GIVEN_BACK = 2;
+
 let lastJobId = 0;
 
 export class Scheduler implements JobKeeper {
@@ -86,15 +89,21 @@ export class Scheduler implements JobKeeper {
     this.pump();
   }
 
-  /** Jobs that a dead worker held but never started go back into the queue, ahead of all that came later. */
+  /**
+   * Jobs that a dead worker held but never started go back into the queue, ahead of all that came later. Those that have come back too
+   * often fail: it may be they that end the workers.
+   */
   takeBack(jobs: readonly Job[]): void {
-    const waiting = jobs.filter((job) => job.state === 'held');
+    const held = jobs.filter((job) => job.state === 'held');
+    for (const job of held) job.timesGivenBack += 1;
+    const waiting = held.filter((job) => job.timesGivenBack <= MAX_TIMES_GIVEN_BACK);
     for (const job of waiting) {
       job.state = 'queued';
       job.worker = undefined;
     }
     this.#running -= waiting.length;
     this.#queue.putBack(waiting);
+    for (const job of held) if (job.timesGivenBack > MAX_TIMES_GIVEN_BACK) job.fail(this.#workersDied(job));
     this.pump();
   }
 
@@ -188,9 +197,17 @@ export class Scheduler implements JobKeeper {
     worker.run(batch);
   }
 
+  /** The one with the most room: workers that hold many jobs at a time share them. */
   #workerWithRoom(): BatchWorker | undefined {
-    for (const worker of this.#workers) if (worker.room() > 0) return worker;
-    return undefined;
+    let roomiest: BatchWorker | undefined;
+    let mostRoom = 0;
+    for (const worker of this.#workers) {
+      const room = worker.room();
+      if (room <= mostRoom) continue;
+      roomiest = worker;
+      mostRoom = room;
+    }
+    return roomiest;
   }
 
   #ahead(): number {
@@ -207,6 +224,12 @@ export class Scheduler implements JobKeeper {
   #armDeadline(job: Job, now: number): void {
     const expire = () => this.abandoned(job, deadlineExceeded(job, this.#options.model));
     this.#deadlines.set(job, this.#options.clock.after(Math.max(0, job.deadlineAt - now), expire));
+  }
+
+  #workersDied(job: Job): ServingError {
+    const { model } = this.#options;
+    const message = `${job.timesGivenBack} workers of model ${model} died one after the other before they had begun with the request; their log says why.`;
+    return new ServingError('WORKER_DIED', message, { ...namesOf(model, job.request), retryAfterSec: 1 });
   }
 
   #queueFull(request: JobRequest): ServingError {

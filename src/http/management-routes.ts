@@ -36,10 +36,15 @@ function query(
 function registerParameters(dialect: Dialect): OperationParameter[] {
   const isSynchronous = dialect.defaults.isRegistrationSynchronous;
   return [
-    { ...query('url', 'string', 'Name of an archive in the model store, or its http(s) URL'), isRequired: true },
+    { ...query('url', 'string', 'Name of an archive, an .onnx file or a folder in the model store'), isRequired: true },
     query('model_name', 'string', "Name of the model; the archive's modelName when absent"),
     query('handler', 'string', "Entry point module_name:method_name; the archive's handler when absent"),
-    query('runtime', 'string', 'What runs the model: PYTHON', 'PYTHON'),
+    query(
+      'runtime',
+      'string',
+      "What runs the model: PYTHON, NODE or ONNX; the archive's runtime when absent",
+      'PYTHON',
+    ),
     query('batch_size', 'integer', 'Largest batch', 1),
     query('max_batch_delay', 'integer', 'Milliseconds a request may wait for a fuller batch', 100),
     query('initial_workers', 'integer', 'Workers to start with', 0),

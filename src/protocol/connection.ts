@@ -30,14 +30,11 @@ export class Connection {
     };
     socket.on('data', (chunk: Buffer) => {
       if (this.#isClosed) return;
-      // What is sent because of this chunk leaves together.
-      socket.cork();
       try {
         decoder.push(chunk);
       } catch (error) {
         close(error instanceof Error ? error : new Error(String(error)));
       }
-      socket.uncork();
     });
     // A socket that fails has a peer that ended; how it ended is told by its exit.
     socket.on('error', () => close(undefined));

@@ -5,7 +5,7 @@ import type { Dialect, ScaledModel } from '../config/dialect.ts';
 import type { ModelSpecInputs } from '../config/model-spec-compiler.ts';
 import type { RegisterParameters } from '../config/register-parameters.ts';
 import type { ServerConfig } from '../config/server-config.ts';
-import { ServingError } from '../core/errors.ts';
+import { type ErrorCode, ServingError } from '../core/errors.ts';
 import type { ModelSpec } from '../core/model-spec.ts';
 import type { ModelVersion } from '../core/model-version.ts';
 import type { Registry } from '../core/registry.ts';
@@ -20,7 +20,7 @@ export interface ManagementOptions {
   /** Makes queue, scheduler and pool for a version; starts nothing. Fails when no runtime can run it. */
   createVersion(spec: ModelSpec, releaseArchive: () => Promise<void>): ModelVersion;
   /** The version has gone, with all that belonged to it. */
-  onUnregistered(spec: ModelSpec): void;
+  onUnregistered(version: ModelVersion): void;
   log(level: 'info' | 'warn' | 'error', message: string, details?: object): void;
 }
 
@@ -53,12 +53,18 @@ export interface ModelPage {
 
 export class ManagementService {
   readonly #options: ManagementOptions;
+  /** Versions that are on their way out, and when they are gone. */
+  readonly #leaving = new Map<ModelVersion, Promise<void>>();
+  #isClosed = false;
 
   constructor(options: ManagementOptions) {
     this.#options = options;
   }
 
-  /** Registers a version and starts the workers it asks for. Whatever fails, nothing of it stays behind. */
+  /**
+   * Registers a version and starts the workers it asks for. Whatever fails, nothing of it stays behind. When a later scale takes over before
+   * the workers are ready, the outcome is `starting`: the version is there, and that scale answers for its workers.
+   */
   async register(parameters: RegisterParameters, loadedAtStartup = false): Promise<Registration> {
     const version = await this.#add(parameters, loadedAtStartup);
     const { name, version: label, initialMinWorkers: minWorkers, initialMaxWorkers: maxWorkers } = version.spec;
@@ -79,8 +85,12 @@ export class ManagementService {
     try {
       await scaling;
     } catch (error) {
-      this.#options.registry.discard(version);
-      await this.#end(version, 0);
+      if (isCode(error, 'SCALE_SUPERSEDED')) return { outcome: 'starting', model };
+      // Whoever ends the version already answers for how.
+      if (!isCode(error, 'MODEL_STOPPING')) {
+        this.#options.registry.discard(version);
+        await this.#end(version, 0);
+      }
       throw withModel(error, name, label);
     }
     return { outcome: 'started', model };
@@ -137,8 +147,9 @@ export class ManagementService {
   /** Ends every version; what is queued and in hand may take `drainMs`. */
   async close(drainMs: number): Promise<void> {
     const { registry, archives } = this.#options;
-    const versions = registry.all();
-    await Promise.all(versions.map((version) => this.#end(version, drainMs)));
+    this.#isClosed = true;
+    const versions = new Set([...registry.all(), ...this.#leaving.keys()]);
+    await Promise.all([...versions].map((version) => this.#end(version, drainMs)));
     for (const version of versions) registry.discard(version);
     await archives.close();
   }
@@ -154,6 +165,8 @@ export class ManagementService {
     try {
       const spec = await this.#compile(archive, parameters, loadedAtStartup);
       registry.checkFree(spec.name, spec.version);
+      if (this.#isClosed)
+        throw new ServingError('SERVER_STOPPING', 'The server is shutting down.', { retryAfterSec: 1 });
       const version = createVersion(spec, () => archive.release());
       registry.add(version);
       return version;
@@ -185,21 +198,35 @@ export class ManagementService {
     return spec;
   }
 
+  /** Ends a version. When it is on its way out already, only its time to finish is set anew. */
   async #end(version: ModelVersion, drainMs: number): Promise<void> {
-    await version.pool.stop(drainMs);
-    await version.releaseArchive();
-    this.#options.onUnregistered(version.spec);
+    const stopped = version.pool.stop(drainMs);
+    const gone = this.#leaving.get(version) ?? this.#release(version, stopped);
+    this.#leaving.set(version, gone);
+    await gone;
+  }
+
+  async #release(version: ModelVersion, stopped: Promise<void>): Promise<void> {
+    try {
+      await stopped;
+      await version.releaseArchive();
+    } finally {
+      this.#leaving.delete(version);
+      this.#options.onUnregistered(version);
+    }
   }
 
   /** Nobody waits for an asynchronous change; its failure belongs in the log. */
   #watch(scaling: Promise<void>, { spec }: ModelVersion, message: string): void {
     scaling.catch((error: unknown) => {
-      const isOvertaken =
-        error instanceof ServingError && (error.code === 'SCALE_SUPERSEDED' || error.code === 'MODEL_STOPPING');
-      if (!isOvertaken)
+      if (!isCode(error, 'SCALE_SUPERSEDED') && !isCode(error, 'MODEL_STOPPING'))
         this.#options.log('error', message, { model: spec.name, version: spec.version, reason: String(error) });
     });
   }
+}
+
+function isCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof ServingError && error.code === code;
 }
 
 /** The same error, naming the model, and the version where the caller named it. */

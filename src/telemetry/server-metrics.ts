@@ -66,10 +66,10 @@ export class ServerMetrics {
     );
   }
 
-  /** Counts an answer on any HTTP listener. */
+  /** Counts an answer on any HTTP listener; what is neither 2xx nor 4xx counts as 5XX, as in TorchServe. */
   responded(status: number): void {
-    if (status < 400) this.#responses['2XX'] += 1;
-    else if (status < 500) this.#responses['4XX'] += 1;
+    if (status >= 200 && status < 300) this.#responses['2XX'] += 1;
+    else if (status >= 400 && status < 500) this.#responses['4XX'] += 1;
     else this.#responses['5XX'] += 1;
   }
 
@@ -100,9 +100,15 @@ export class ServerMetrics {
     };
   }
 
-  /** Shows a version's queue from now on, or no more when `queue` is undefined. */
-  watchQueue(name: string, version: string, queue: QueueGauge | undefined): void {
+  /** Shows this queue as the version's from now on. */
+  watchQueue(name: string, version: string, queue: QueueGauge): void {
     this.#version(name, version).sums.queue = queue;
+  }
+
+  /** Shows this queue no more; that of a version registered again in the meantime stays. */
+  unwatchQueue(name: string, version: string, queue: QueueGauge): void {
+    const { sums } = this.#version(name, version);
+    if (sums.queue === queue) sums.queue = undefined;
   }
 
   /** Takes a metric that a worker reported. The first report of a name fixes its kind and its dimensions. */

@@ -21,7 +21,8 @@ const node: Runtime = (spec, settings) => ({
   command: process.execPath,
   args: ['--enable-source-maps', NODE_WORKER],
   cwd: spec.modelDir,
-  env: settings.env,
+  // The official builds of ONNX Runtime report to Microsoft unless told not to. Whoever wants that can say so in the server's environment.
+  env: { ORT_DISABLE_TELEMETRY: '1', ...settings.env },
 });
 
 const RUNTIMES: Readonly<Record<RuntimeName, Runtime>> = {

@@ -108,9 +108,8 @@ export class WorkerClient implements BatchWorker {
     return new Promise((resolve, reject) => {
       this.#loading = { resolve, reject };
       this.#ranksToLoad = this.#ranks.length;
-      this.#ranks.forEach((rank, index) => {
-        rank.data.send({ ...message, rank: index, worldSize: this.#ranks.length });
-      });
+      const worldSize = this.#ranks.length;
+      for (const [rank, { data }] of this.#ranks.entries()) data.send({ ...message, rank, worldSize });
     });
   }
 

@@ -100,7 +100,8 @@ export class Pool implements WorkerPool {
     this.#latestScale += 1;
     this.#notify();
     await this.#drainToZero(drainMs, this.#latestScale);
-    await Promise.all([...this.#leaving].map((member) => member.ended));
+    // A later stop may have taken over before this one had dismissed anybody.
+    await Promise.all([...this.#members, ...this.#leaving].map((member) => member.ended));
   }
 
   #grow(count: number, numberGpu: number | undefined): Member[] {
@@ -209,9 +210,8 @@ export class Pool implements WorkerPool {
     const { scheduler } = this.#options;
     const workers = this.#members.map(({ worker }) => worker);
     if (this.#isStopped) scheduler.refuse(() => this.#stopping());
-    else if (this.maxWorkers === 0) scheduler.refuse((request) => this.#noWorker(request));
-    else if (workers.length === 0 || workers.some((worker) => worker.isReady || worker.isHopeful))
-      scheduler.refuse(undefined);
+    else if (this.maxWorkers === 0 || workers.length === 0) scheduler.refuse((request) => this.#noWorker(request));
+    else if (workers.some((worker) => worker.isReady || worker.isHopeful)) scheduler.refuse(undefined);
     else {
       const failure = workers.find((worker) => worker.startFailure !== undefined)?.startFailure;
       // Between a death and the next start nothing is known to be wrong yet.

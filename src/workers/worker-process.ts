@@ -18,12 +18,13 @@ export type OutputStream = 'stdout' | 'stderr';
 
 export class WorkerProcess {
   readonly pid: number | undefined;
-  /** Resolves once the process itself has ended, or could not be started. */
+  /** Resolves once the process itself has ended, or was not found. */
   readonly exited: Promise<WorkerExit>;
   readonly data: Duplex;
   readonly control: Duplex;
   readonly #child: ChildProcess;
 
+  /** Throws when the system has no descriptors left for the channels. */
   constructor(launch: Launch, clock: Clock, onLine: (line: string, stream: OutputStream) => void) {
     const child = spawn(launch.command, launch.args, {
       cwd: launch.cwd,
@@ -31,15 +32,21 @@ export class WorkerProcess {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     });
+    // Node reports a failed start by an event, whatever else happens here; unheard, it would end the server.
+    const failed = new Promise<Error>((resolve) => {
+      child.once('error', resolve);
+    });
     this.#child = child;
     this.pid = child.pid;
+    if (child.stdio === undefined)
+      throw new Error(`no file descriptors are left for ${launch.command}; raise the limit of open files (ulimit -n)`);
     const [, stdout, stderr, data, control] = child.stdio;
     new LineTap(readable(stdout), clock, (line) => onLine(line, 'stdout'));
     const errors = new LineTap(readable(stderr), clock, (line) => onLine(line, 'stderr'));
     this.data = duplex(data);
     this.control = duplex(control);
     this.exited = new Promise((resolve) => {
-      child.once('error', (error) => {
+      void failed.then((error) => {
         if (child.pid === undefined)
           resolve({ exitCode: 127, signal: null, stderrTail: [`${launch.command}: ${error.message}`] });
       });

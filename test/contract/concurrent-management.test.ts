@@ -75,6 +75,22 @@ describe('registrations at once', () => {
   });
 });
 
+describe('a scale during a synchronous registration', () => {
+  test('takes over the workers; the model stays registered', async () => {
+    const gate = bench.gate();
+    await bench.addPuppet('slow.mar', 'puppet', { load: { gate: gate.path } });
+    const registered = bench.register('url=slow.mar&initial_workers=1&synchronous=true');
+    await gate.entered();
+    const scaled = scale('min_worker=2');
+    const answer = await registered;
+    expect([answer.status, answer.json()]).toEqual([202, { status: 'Worker updated' }]);
+    await gate.open();
+    expect((await scaled).status).toBe(200);
+    expect(await bench.describe('puppet')).toMatchObject({ minWorkers: 2 });
+    expect(await bench.livingPuppets()).toHaveLength(2);
+  });
+});
+
 describe('a scale during a scale', () => {
   test('takes its place: the earlier one is told so, the later one gets its workers', async () => {
     const gate = bench.gate();

@@ -45,6 +45,15 @@ describe('min_worker and max_worker', () => {
     expect((await bench.livingPuppets()).sort()).toEqual(pidsOf(after).sort());
   });
 
+  test('min_worker=0 with room for more starts none, and predictions are refused instead of waiting for ever', async () => {
+    await bench.register('url=puppet.mar');
+    expect((await scale('?min_worker=0&max_worker=2&synchronous=true')).status).toBe(200);
+    expect(await bench.describe('puppet')).toMatchObject({ minWorkers: 0, maxWorkers: 2, workers: [] });
+    const refused = await bench.ask('puppet', {});
+    expect(refused.status).toBe(503);
+    expect(errorOf(refused).message).toContain('PUT /models/puppet?min_worker=1');
+  });
+
   test('min_worker=0 ends every worker and keeps the model', async () => {
     await bench.register('url=puppet.mar&initial_workers=2&synchronous=true');
     expect((await scale('?min_worker=0&synchronous=true')).status).toBe(200);

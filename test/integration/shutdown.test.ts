@@ -1,11 +1,14 @@
 // How the server ends: politely, in a hurry, and by force; nothing that it started may be left.
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { makeMar } from '../support/archive-forge.ts';
 import { createFaultStore, type FaultStore, until } from '../support/fault-model.ts';
 import { offspringOf, untilGone, untilNoOffspring } from '../support/processes.ts';
 import { type ServerOptions, startServer, type TestServer } from '../support/sconce-server.ts';
-import { ask, openPrediction, predict, register, untilWaiting } from '../support/serving-client.ts';
+import { runServe } from '../support/server-command.ts';
+import { ask, openPrediction, predict, register, unregister, untilWaiting } from '../support/serving-client.ts';
 
 let store: FaultStore;
 const running: TestServer[] = [];
@@ -102,6 +105,23 @@ test('SIGTERM while a worker starts answers what waits for it', async () => {
   expect(await offspringOf(server)).toEqual([]);
 });
 
+test('SIGTERM while a version is being unregistered lets its requests finish, and answers both', async () => {
+  const server = await start();
+  const model = await store.add('leaving');
+  await register(server, 'leaving');
+  const inHand = predict(server, 'leaving', { do: 'wait', gate: 'go', value: 'in hand' });
+  await model.reached('waiting');
+  const unregistered = unregister(server, 'leaving');
+  await until(async () => (await ask(`${server.management}/models/leaving`)).status === 404);
+  const exited = end(server, 'SIGTERM');
+  await until(() => isRefused(`${server.inference}/ping`));
+  await model.open('go');
+  expect((await inHand).text).toBe('in hand');
+  expect((await unregistered).status).toBe(200);
+  expect(await exited).toBe(0);
+  expect(await offspringOf(server)).toEqual([]);
+});
+
 test('SIGTERM with idle workers, idle connections and a worker in back-off ends quickly with code 0', async () => {
   const server = await start();
   await store.add('idle');
@@ -112,6 +132,24 @@ test('SIGTERM with idle workers, idle connections and a worker in back-off ends 
   await server.waitForLog(({ msg }) => msg?.includes('worker failed to start') === true);
   expect(await end(server, 'SIGTERM')).toBe(0);
   expect(await offspringOf(server)).toEqual([]);
+});
+
+test('SIGTERM while an archive of load_models is unpacked ends the start, and nothing stays', async () => {
+  await makeMar(`${store.folder}/large.mar`, {
+    'MAR-INF/MANIFEST.json': JSON.stringify({
+      runtime: 'python',
+      model: { modelName: 'large', modelVersion: '1.0', handler: 'handler.py' },
+    }),
+    'handler.py': 'def handle(data, context):\n    return ["large"] * len(data or [])\n',
+    'weights.bin': randomBytes(150 * 1024 * 1024),
+  });
+  const addresses = ['inference', 'management', 'metrics'].map((api) => `${api}_address=http://127.0.0.1:0`);
+  const settings = [...addresses, `model_store=${store.folder}`, 'load_models=large.mar'];
+  const result = await runServe(settings, [], async (child, folder) => {
+    await until(async () => (await readdir(folder, { recursive: true })).some((name) => name.includes('/models/')));
+    child.kill('SIGTERM');
+  });
+  expect(result).toMatchObject({ exitCode: 0, stderr: '', leftFiles: [] });
 });
 
 test('Ctrl-C drains as SIGTERM does', async () => {

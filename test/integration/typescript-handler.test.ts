@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { blocksOf } from '../support/markdown-blocks.ts';
 import { startServer, type TestServer } from '../support/sconce-server.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/typescript-handler/', import.meta.url));
@@ -71,7 +72,7 @@ test('the commands of the guide print what the guide says', async () => {
   const outputs: string[] = [];
   for (const { language, text } of blocks) {
     if (language === 'text') expect(outputs.pop()?.trimEnd()).toBe(text.trimEnd());
-    if (language !== 'sh' || text.startsWith('sconce serve')) continue;
+    if (language !== 'sh' || text.startsWith('node dist/main.js serve')) continue;
     const script = text
       .replaceAll('http://localhost:8080', server.inference)
       .replaceAll('http://localhost:8081', server.management);
@@ -149,14 +150,4 @@ function ask(name: string, text: string, headers: Readonly<Record<string, string
     body: text,
     headers: { 'content-type': 'text/plain', ...headers },
   });
-}
-
-interface CodeBlock {
-  readonly language: string;
-  readonly text: string;
-}
-
-/** The fenced blocks of a page of Markdown. */
-function blocksOf(page: string): CodeBlock[] {
-  return [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language = '', text = '']) => ({ language, text }));
 }

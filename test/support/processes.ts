@@ -15,7 +15,7 @@ export async function untilGone(...pids: readonly number[]): Promise<void> {
 }
 
 /** Every process, besides the server itself, that lives in this server's temporary folder: its workers and whatever they started. */
-export async function offspringOf(server: TestServer): Promise<number[]> {
+export async function offspringOf(server: Pick<TestServer, 'pid' | 'tmp'>): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const mark = `TMPDIR=${server.tmp}`;
   const isOffspring = async (pid: number) => {
@@ -28,7 +28,7 @@ export async function offspringOf(server: TestServer): Promise<number[]> {
 }
 
 /** Resolves when nothing that the server brought about runs any more. */
-export async function untilNoOffspring(server: TestServer): Promise<void> {
+export async function untilNoOffspring(server: Pick<TestServer, 'pid' | 'tmp'>): Promise<void> {
   await until(async () => (await offspringOf(server)).length === 0);
 }
 

@@ -1,5 +1,5 @@
 // The server's command run as a user runs it, for starts that are to fail: sconce-server.ts is for those that are to succeed.
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,8 +15,15 @@ export interface CommandResult {
   readonly leftFiles: readonly string[];
 }
 
-/** Runs `sconce serve` in a folder of its own with these lines as its config.properties, until it ends. */
-export async function runServe(properties: readonly string[], args: readonly string[] = []): Promise<CommandResult> {
+/**
+ * Runs `sconce serve` in a folder of its own with these lines as its config.properties, until it ends. `meanwhile` gets the process and its
+ * folder for temporary files.
+ */
+export async function runServe(
+  properties: readonly string[],
+  args: readonly string[] = [],
+  meanwhile: (child: ChildProcess, folder: string) => Promise<void> = async () => {},
+): Promise<CommandResult> {
   const folder = await mkdtemp(join(tmpdir(), 'sconce-run-'));
   await writeFile(join(folder, 'config.properties'), properties.map((line) => `${line}\n`).join(''));
   const child = spawn(process.execPath, [MAIN, 'serve', ...args], {
@@ -32,7 +39,9 @@ export async function runServe(properties: readonly string[], args: readonly str
   child.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk.toString();
   });
-  const exitCode = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  await meanwhile(child, folder);
+  const exitCode = await ended;
   const leftFiles = (await readdir(folder)).filter((name) => name !== 'config.properties');
   await rm(folder, { recursive: true, force: true });
   return { exitCode, stdout, stderr, leftFiles };

@@ -29,13 +29,6 @@ describe('the job queue', () => {
     expect(queue.head).toBeUndefined();
   });
 
-  it('is full at its capacity', () => {
-    const queue = new JobQueue(1);
-    expect(queue.isFull).toBe(false);
-    queue.push(job(1));
-    expect(queue.isFull).toBe(true);
-  });
-
   it.each([0, 1, 2])('lets the job at place %i leave', (place) => {
     const jobs = [job(1), job(2), job(3)];
     const queue = queueOf(...jobs);
@@ -107,7 +100,6 @@ describe('the job queue', () => {
           const isAlone = head?.request.kind === 'describe';
           expect(queue.length).toBe(list.length);
           expect(queue.head).toBe(head);
-          expect(queue.isFull).toBe(list.length >= 10);
           expect(length).toBe(isAlone ? 1 : Math.min(5, inRun));
           expect(isClosed).toBe(isAlone || (sameKind >= 0 && sameKind < 5));
         }

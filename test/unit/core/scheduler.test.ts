@@ -56,7 +56,22 @@ async function isIdle(): Promise<boolean> {
   return isIdle;
 }
 
+/** A worker that takes jobs as they come, many at a time. */
+class EventLoopWorker extends FakeWorker {
+  override room(): number {
+    return this.capacity - this.batches.flat().length;
+  }
+}
+
 describe('dispatch', () => {
+  it('shares jobs out among workers that hold many at a time', () => {
+    build({ batchSize: 1, queueSize: 100 });
+    const workers = [new EventLoopWorker('1', 64, 64), new EventLoopWorker('2', 64, 64)];
+    for (const worker of workers) scheduler.addWorker(worker);
+    for (const id of 'abcdef') submit(id);
+    expect(workers.map(({ batches }) => batches.length)).toEqual([3, 3]);
+  });
+
   it('gives a job to a free worker at once', async () => {
     const worker = addWorker();
     const job = submit('a');
@@ -388,6 +403,21 @@ describe('a worker that dies', () => {
     scheduler.takeBack(dead.drop());
     expect(scheduler).toMatchObject({ waiting: 2, remainingCapacity: 0 });
     expect(codeOf(() => submit('c'))).toBe('QUEUE_FULL');
+  });
+});
+
+describe('a job that comes back again and again', () => {
+  it('fails when the third worker has died before it began with it, so that it cannot end every worker there is', async () => {
+    const job = submit('poison');
+    for (const id of ['first', 'second', 'third']) {
+      expect(job.state).not.toBe('ended');
+      const dead = addWorker(id);
+      scheduler.removeWorker(dead);
+      scheduler.takeBack(dead.drop());
+    }
+    expect((await rejectionOf(job.next())).code).toBe('WORKER_DIED');
+    expect(scheduler).toMatchObject({ waiting: 0, running: 0 });
+    expect(await isIdle()).toBe(true);
   });
 });
 

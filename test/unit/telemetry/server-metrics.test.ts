@@ -35,10 +35,10 @@ async function samples(name: string): Promise<Record<string, number>> {
 
 describe('the server`s metrics', () => {
   it('count answers by the class of their status', async () => {
-    for (const status of [200, 202, 404, 499, 500, 507]) metrics.responded(status);
+    for (const status of [200, 202, 404, 499, 500, 507, 304, 999]) metrics.responded(status);
     expect(await samples('Requests2XX')).toEqual({ 'Level="Host"': 2 });
     expect(await samples('Requests4XX')).toEqual({ 'Level="Host"': 2 });
-    expect(await samples('Requests5XX')).toEqual({ 'Level="Host"': 2 });
+    expect(await samples('Requests5XX')).toEqual({ 'Level="Host"': 4 });
   });
 
   it('add up the times of one version, in microseconds, leaving failures out of the latency', async () => {
@@ -76,8 +76,19 @@ describe('the server`s metrics', () => {
     queue.waiting = 1;
     expect(await samples('sconce_queue_waiting')).toEqual({ [labels]: 1 });
     expect(await samples('sconce_queue_running')).toEqual({ [labels]: 2 });
-    metrics.watchQueue('m', '1.0', undefined);
+    metrics.unwatchQueue('m', '1.0', queue);
     expect(await samples('sconce_queue_waiting')).toEqual({});
+  });
+
+  it('show the queue of a version that was registered again while the former one was still draining', async () => {
+    const [former, latter] = [
+      { waiting: 3, running: 2 },
+      { waiting: 1, running: 0 },
+    ];
+    metrics.watchQueue('m', '1.0', former);
+    metrics.watchQueue('m', '1.0', latter);
+    metrics.unwatchQueue('m', '1.0', former);
+    expect(await samples('sconce_queue_waiting')).toEqual({ 'model_name="m",model_version="1.0"': 1 });
   });
 
   it('tell how many log lines were dropped', async () => {
