@@ -169,7 +169,7 @@ class Service:
 def _job_error(error: BaseException) -> JobError:
     if isinstance(error, PredictionException):
         status = error.error_code
-        is_status = isinstance(status, int) and not isinstance(status, bool)
+        is_status = isinstance(status, int) and not isinstance(status, bool) and 200 <= status <= 999
         return JobError("HANDLER_ERROR", str(error.message), int(status) if is_status else 500)
     if isinstance(error, MemoryError) or "CUDA" in _text(error):
         return JobError("OUT_OF_RESOURCES", "Out of resources")

@@ -179,7 +179,7 @@ function notFound(url: string): ServingError {
 /** A folder that holds nothing but another folder was packed one level too deep; the inner one is the model. */
 async function innerFolderOf(folder: string): Promise<string> {
   const [only, ...others] = await readdir(folder, { withFileTypes: true });
-  return only?.isDirectory() && others.length === 0 ? join(folder, only.name) : folder;
+  return only?.isDirectory() && only.name !== 'MAR-INF' && others.length === 0 ? join(folder, only.name) : folder;
 }
 
 function isAbsence(thrown: unknown): boolean {

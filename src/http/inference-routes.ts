@@ -3,19 +3,12 @@ import type { Dialect } from '../config/dialect.ts';
 import { ServingError } from '../core/errors.ts';
 import type { InferenceService } from '../services/inference-service.ts';
 import type { Exchange } from './exchange.ts';
-import type { Method, Operation, OperationParameter } from './operation.ts';
+import type { Method, Operation } from './operation.ts';
+import { MODEL, VERSION } from './path-parameters.ts';
 import { type PredictionTarget, predict } from './prediction.ts';
 
 /** Predictions do not depend on the method, as in TorchServe. The first is what clients should use. */
 const ANY_METHOD: readonly Method[] = ['POST', 'PUT', 'GET', 'PATCH', 'DELETE'];
-
-const MODEL: OperationParameter = { name: 'model_name', in: 'path', type: 'string', description: 'Name of the model' };
-const VERSION: OperationParameter = {
-  name: 'model_version',
-  in: 'path',
-  type: 'string',
-  description: 'Version of the model',
-};
 
 const RESPONSES = {
   200: "The handler's answer, with the content type it has set",

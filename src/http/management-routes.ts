@@ -5,6 +5,7 @@ import { ServingError } from '../core/errors.ts';
 import type { ManagementService } from '../services/management-service.ts';
 import type { Operation, OperationParameter } from './operation.ts';
 import { type Parameters, readParameters } from './parameters.ts';
+import { MODEL, VERSION } from './path-parameters.ts';
 
 /** More workers than this for one version is a slip of the finger. */
 const MAX_WORKERS = 1_000;
@@ -15,14 +16,6 @@ export interface ManagementRoutesOptions {
   readonly dialect: Dialect;
   readonly isModelApiEnabled: boolean;
 }
-
-const MODEL: OperationParameter = { name: 'model_name', in: 'path', type: 'string', description: 'Name of the model' };
-const VERSION: OperationParameter = {
-  name: 'model_version',
-  in: 'path',
-  type: 'string',
-  description: 'Version of the model',
-};
 
 function query(
   name: string,

@@ -4,7 +4,8 @@ import type { HealthService } from '../services/health-service.ts';
 import type { InferenceService } from '../services/inference-service.ts';
 import type { OpenInferenceService } from '../services/open-inference-service.ts';
 import type { Exchange } from './exchange.ts';
-import type { Operation, OperationParameter } from './operation.ts';
+import type { Operation } from './operation.ts';
+import { MODEL, VERSION } from './path-parameters.ts';
 import { predict } from './prediction.ts';
 
 export interface OpenInferenceRoutesOptions {
@@ -14,14 +15,6 @@ export interface OpenInferenceRoutesOptions {
   readonly dialect: Dialect;
   readonly serverVersion: string;
 }
-
-const MODEL: OperationParameter = { name: 'model_name', in: 'path', type: 'string', description: 'Name of the model' };
-const VERSION: OperationParameter = {
-  name: 'model_version',
-  in: 'path',
-  type: 'string',
-  description: 'Version of the model',
-};
 
 /** Tells the worker which form the body has, and which one the answer must have. */
 const PROTOCOL_HEADER = ['open_inference', 'v2'] as const;

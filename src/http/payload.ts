@@ -9,6 +9,7 @@ import { parseMultipart } from './multipart.ts';
 /** The most inputs that one request may have: each costs memory here and a line in the frame to the worker, however short it is. */
 const MAX_INPUTS = 1_000;
 const MAX_NAME_CHARACTERS = 32_768;
+const MAX_FORM_BYTES = 8 * 1024 * 1024;
 
 /**
  * The inputs of a request: query values first where they count, then the form's fields, or the one input `body`. Throws INVALID_BODY for a
@@ -20,8 +21,7 @@ export function inputsOf(body: Body, contentType: string, query: string): JobInp
   const { value, parameters } = parseParameterizedHeader(contentType);
   if (value === 'multipart/form-data')
     return checkNames([...fields, ...parseMultipart(body.chunks, parameters.get('boundary'), MAX_INPUTS)]);
-  if (value === 'application/x-www-form-urlencoded')
-    return checkNames([...fields, ...formFields(Buffer.concat(body.chunks).toString('utf8'))]);
+  if (value === 'application/x-www-form-urlencoded') return checkNames([...fields, ...formFields(formText(body))]);
   return checkNames([...fields, bodyInput(body, value)]);
 }
 
@@ -43,6 +43,13 @@ export function tensorInput(body: Body, contentType: string): JobInput {
 
 function bodyInput(body: Body, contentType: string): JobInput {
   return { name: 'body', contentType, chunks: body.chunks, sizeBytes: body.sizeBytes };
+}
+
+/** A form of this kind has to be decoded here and at once, so it must not be long. */
+function formText(body: Body): string {
+  if (body.sizeBytes <= MAX_FORM_BYTES) return Buffer.concat(body.chunks).toString('utf8');
+  const message = `An application/x-www-form-urlencoded body may have at most ${MAX_FORM_BYTES} bytes; send large values as multipart/form-data, or as the body itself.`;
+  throw new ServingError('INVALID_BODY', message);
 }
 
 /** Throws INVALID_BODY for more fields than a request may have, before they are taken apart. */

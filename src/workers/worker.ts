@@ -214,7 +214,7 @@ export class Worker {
       patience.set();
       return isOver;
     };
-    if (this.#stopping.isSet && started.client.isIdle()) {
+    if (this.#stopping.isSet && this.#drainMs > 0 && started.client.isIdle()) {
       started.client.stop();
       if (!(await within(STOP_PATIENCE_MS))) started.signal('SIGTERM');
       await within(TERM_PATIENCE_MS);

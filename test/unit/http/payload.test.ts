@@ -69,4 +69,10 @@ describe('inputsOf', () => {
     const error = servingErrorOf(() => inputs(`${'n'.repeat(40_000)}=1`, 'application/x-www-form-urlencoded'));
     expect(error).toMatchObject({ code: 'INVALID_BODY', message: expect.stringContaining('32768') });
   });
+
+  it('refuses an urlencoded body that would hold up the server', () => {
+    const body = `a=${'x'.repeat(8 * 1024 * 1024)}`;
+    const error = servingErrorOf(() => inputs(body, 'application/x-www-form-urlencoded'));
+    expect(error).toMatchObject({ code: 'INVALID_BODY', message: expect.stringContaining('multipart/form-data') });
+  });
 });
