@@ -75,7 +75,7 @@ export async function startServer(
     archives,
     config,
     machine: { gpuCount: gpuIds.length, cpuCount: availableParallelism() },
-    createVersion: versionFactory(config, serverLog, metrics, new Devices(gpuIds), version),
+    createVersion: versionFactory({ config, serverLog, metrics, devices: new Devices(gpuIds), workDir, version }),
     onUnregistered: ({ spec, scheduler }) => metrics.unwatchQueue(spec.name, spec.version, scheduler),
     log: (level, message, details) => log[level]({ ...details }, message),
   });
@@ -111,7 +111,7 @@ export async function startServer(
   // Unpacking is the one step of a start that can take long.
   signal.addEventListener('abort', () => void archives.close(), { once: true });
   try {
-    await loadAtStart(config, archives, management, log, signal);
+    await loadAtStart(config, archives, management, health, signal);
     const inferenceAddress = await listeners.inference.listen();
     const managementAddress =
       listeners.management === listeners.inference ? inferenceAddress : await listeners.management.listen();
@@ -128,16 +128,20 @@ export async function startServer(
   }
 }
 
+interface VersionParts {
+  readonly config: ServerConfig;
+  readonly serverLog: ServerLog;
+  readonly metrics: ServerMetrics;
+  readonly devices: Devices;
+  readonly workDir: string;
+  readonly version: string;
+}
+
 /** Makes what belongs to one version: its queue and its pool, bound to the devices and ids of the whole server. */
-function versionFactory(
-  config: ServerConfig,
-  serverLog: ServerLog,
-  metrics: ServerMetrics,
-  devices: Devices,
-  serverVersion: string,
-) {
+function versionFactory(parts: VersionParts) {
+  const { config, serverLog, metrics, devices, workDir, version: serverVersion } = parts;
   const log = workerLog(serverLog.log);
-  const orphanGuard = new OrphanGuard();
+  const orphanGuard = new OrphanGuard(workDir);
   let nextWorkerId = FIRST_WORKER_ID;
   const settings = {
     python: config.python,
@@ -250,12 +254,12 @@ function createListeners(parts: ListenerParts) {
   };
 }
 
-/** Registers what load_models names. One that fails is logged and left out; the server starts without it. */
+/** Registers what load_models names. One that fails is left out: the server starts without it, and is not ready. */
 async function loadAtStart(
   config: ServerConfig,
   archives: ArchiveStore,
   management: ManagementService,
-  log: ServerLog['log'],
+  health: HealthService,
   signal: AbortSignal,
 ): Promise<void> {
   const wanted =
@@ -265,10 +269,7 @@ async function loadAtStart(
       await management.register({ url, modelName: name, synchronous: false }, true);
     } catch (error) {
       signal.throwIfAborted();
-      log.error(
-        { url, reason: error instanceof Error ? error.message : String(error) },
-        'a model of load_models could not be registered',
-      );
+      health.missing(url, error instanceof Error ? error.message : String(error));
     }
   }
 }

@@ -5,6 +5,7 @@ import { readdir, realpath, rm, stat } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { ServingError } from '../core/errors.ts';
 import type { Archive } from './archive.ts';
+import { checkFolderLinks } from './folder-links.ts';
 import { networkArchive, withNetwork } from './network-file.ts';
 import { DEFAULT_UNPACK_LIMITS, type UnpackLimits } from './unpack-limits.ts';
 
@@ -80,6 +81,7 @@ export class ArchiveStore {
     this.#closing.signal.throwIfAborted();
     const found = await this.#find(url);
     if (found.isFolder) {
+      await checkFolderLinks(found.path, await this.#storePath());
       return this.#describe(url, await innerFolderOf(found.path), async () => undefined);
     }
     if (found.path.endsWith('.onnx')) return networkArchive(url, found.path);

@@ -74,6 +74,11 @@ export const TORCHSERVE_ERRORS: Readonly<Record<ErrorCode, HttpError>> = {
   ...DOCUMENTED_ERRORS,
   MALFORMED_URL: { status: 403, type: 'IllegalArgumentException' },
   BODY_TOO_LARGE: { status: 413, type: 'BadRequestException' },
+  INVALID_RUNTIME: {
+    status: 400,
+    type: 'BadRequestException',
+    message: (error) => `Invalid RuntimeType value: ${error.details.value}`,
+  },
   ARCHIVE_INVALID: {
     status: 500,
     type: 'InternalServerException',

@@ -172,7 +172,11 @@ function resolveRuntime(choice: RuntimeChoice, dialect: Dialect): RuntimeName {
       details,
     );
   }
-  throw new ServingError('INVALID_RUNTIME', `Invalid RuntimeType value: ${word}`, details);
+  throw new ServingError(
+    'INVALID_RUNTIME',
+    `Invalid RuntimeType value: ${word}. This server has ${RUNTIME_WORDS}.`,
+    details,
+  );
 }
 
 /** A registration that asks for no workers gets what is configured, literally; a model loaded at start gets at least one. */

@@ -7,6 +7,7 @@ import { ServingError, toServingError } from '../core/errors.ts';
 import type { HeaderPair } from '../core/job.ts';
 import type { Log } from '../telemetry/logger.ts';
 import type { ServerMetrics } from '../telemetry/server-metrics.ts';
+import { logFailure } from './failure-log.ts';
 import { type ErrorDocument, errorDocument } from './http-errors.ts';
 import { prettyJson } from './pretty-json.ts';
 
@@ -137,6 +138,11 @@ export class Exchange {
 
   /** Answers with bytes. Throws OUTPUT_HEADER_INVALID, before anything was sent, when a header cannot be sent. */
   body(status: number, reason: string, headers: readonly HeaderPair[], chunks: readonly Uint8Array[]): void {
+    if (status === 204 || status === 304) {
+      this.#head(status, reason, headers, []);
+      this.#response.end();
+      return;
+    }
     const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     this.#head(status, reason, headers, ['content-length', String(sizeBytes)]);
     if (sizeBytes <= SMALL_BODY_BYTES) {
@@ -168,11 +174,7 @@ export class Exchange {
    */
   fail(thrown: unknown, describe: (document: ErrorDocument) => object = (document) => document): void {
     const error = toServingError(thrown);
-    if (error.code === 'INTERNAL')
-      this.#context.log.error(
-        { requestId: this.requestId, err: error.cause },
-        'request failed by a defect of the server',
-      );
+    logFailure(this.#context.log, this.requestId, error);
     if (this.#response.headersSent) {
       this.#breakOff();
       return;

@@ -6,7 +6,7 @@ import type { Operation } from './operation.ts';
 export function pingOperation(health: HealthService): Operation {
   return {
     id: 'ping',
-    methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     path: '/ping',
     summary: 'Tells whether the models have their workers',
     responses: { 200: 'Healthy', 500: 'Unhealthy' },
@@ -21,7 +21,7 @@ export function probeOperations(health: HealthService): Operation[] {
   return [
     {
       id: 'livez',
-      methods: ['GET'],
+      methods: ['GET', 'HEAD'],
       path: '/livez',
       summary: 'Tells that the process answers',
       responses: { 200: 'Alive' },
@@ -29,7 +29,7 @@ export function probeOperations(health: HealthService): Operation[] {
     },
     {
       id: 'readyz',
-      methods: ['GET'],
+      methods: ['GET', 'HEAD'],
       path: '/readyz',
       summary: 'Tells whether every version has the workers that it asks for, and if not, why',
       responses: { 200: 'Ready', 503: 'Not ready; reasons says why' },

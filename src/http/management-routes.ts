@@ -174,7 +174,7 @@ export function managementOperations(options: ManagementRoutesOptions): Operatio
       handle: async (exchange) => {
         await readParameters(exchange, dialect, []);
         const { model_name: name = '', model_version: version = '' } = exchange.params;
-        management.setDefault(name, version);
+        await management.setDefault(name, version);
         exchange.status(200, `Default version successfully updated for model "${name}" to "${version}"`);
       },
     },

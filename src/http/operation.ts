@@ -3,7 +3,7 @@
 import type { Exchange } from './exchange.ts';
 import type { ErrorDocument } from './http-errors.ts';
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
 export interface OperationParameter {
   readonly name: string;

@@ -12,6 +12,8 @@ export interface Readiness {
 export class HealthService {
   readonly #registry: Registry;
   readonly #health: Dialect['health'];
+  /** Archives of load_models that could not be registered, by their url. */
+  readonly #missing = new Map<string, string>();
   #phase: 'starting' | 'serving' | 'stopping' = 'starting';
 
   constructor(registry: Registry, health: Dialect['health']) {
@@ -22,6 +24,11 @@ export class HealthService {
   /** All models named at start have been registered. */
   started(): void {
     this.#phase = 'serving';
+  }
+
+  /** A model that the server was told to load at start is not there. A later registration of the same archive makes it good. */
+  missing(url: string, reason: string): void {
+    this.#missing.set(url, reason);
   }
 
   stopping(): void {
@@ -44,6 +51,10 @@ export class HealthService {
         ({ spec, pool }) =>
           `model ${spec.name} version ${spec.version}: ${pool.readyWorkers()} of ${pool.minWorkers} workers ready`,
       );
+    const urls = new Set(this.#registry.all().map(({ spec }) => spec.url));
+    for (const [url, reason] of this.#missing) {
+      if (!urls.has(url)) reasons.push(`load_models: ${url} is not loaded: ${reason}`);
+    }
     if (this.#phase === 'starting') reasons.unshift('the server is starting');
     if (this.#phase === 'stopping') reasons.unshift('the server is shutting down');
     return { isReady: reasons.length === 0, reasons };

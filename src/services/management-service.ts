@@ -5,7 +5,7 @@ import type { Dialect, ScaledModel } from '../config/dialect.ts';
 import type { ModelSpecInputs } from '../config/model-spec-compiler.ts';
 import type { RegisterParameters } from '../config/register-parameters.ts';
 import type { ServerConfig } from '../config/server-config.ts';
-import { type ErrorCode, ServingError } from '../core/errors.ts';
+import { type ErrorCode, ServingError, toServingError } from '../core/errors.ts';
 import type { ModelSpec } from '../core/model-spec.ts';
 import type { ModelVersion } from '../core/model-version.ts';
 import type { Registry } from '../core/registry.ts';
@@ -65,7 +65,11 @@ export class ManagementService {
    * Registers a version and starts the workers it asks for. Whatever fails, nothing of it stays behind. When a later scale takes over before
    * the workers are ready, the outcome is `starting`: the version is there, and that scale answers for its workers.
    */
-  async register(parameters: RegisterParameters, loadedAtStartup = false): Promise<Registration> {
+  register(parameters: RegisterParameters, loadedAtStartup = false): Promise<Registration> {
+    return this.#recorded('registration', { url: parameters.url }, () => this.#register(parameters, loadedAtStartup));
+  }
+
+  async #register(parameters: RegisterParameters, loadedAtStartup: boolean): Promise<Registration> {
     const version = await this.#add(parameters, loadedAtStartup);
     const { name, version: label, initialMinWorkers: minWorkers, initialMaxWorkers: maxWorkers } = version.spec;
     const model = { name, version: label, minWorkers, isVersionNamed: true };
@@ -97,10 +101,17 @@ export class ManagementService {
   }
 
   /** Changes the number of workers. When synchronous, resolves after all workers have been adjusted. */
-  async scale(name: string, label: string | undefined, parameters: ScaleParameters): Promise<Scaling> {
+  scale(name: string, label: string | undefined, parameters: ScaleParameters): Promise<Scaling> {
+    const { minWorkers, maxWorkers } = parameters;
+    const facts = { model: name, version: label, minWorkers, maxWorkers };
+    return this.#recorded('scaling', facts, () => this.#scale(name, label, parameters));
+  }
+
+  async #scale(name: string, label: string | undefined, parameters: ScaleParameters): Promise<Scaling> {
     const { minWorkers, maxWorkers, numberGpu, drainMs } = parameters;
     const version = this.#options.registry.resolve(name, label);
     const model = { name, version: version.spec.version, minWorkers, isVersionNamed: label !== undefined };
+    this.#options.log('info', 'scaling workers', { model: name, version: model.version, minWorkers, maxWorkers });
     const onFailure = parameters.synchronous ? this.#dialect.onScaleFailure : 'keep';
     const scaling = version.pool.scale({ minWorkers, maxWorkers, numberGpu, drainMs, onFailure });
     if (!parameters.synchronous) {
@@ -116,15 +127,19 @@ export class ManagementService {
   }
 
   /** Takes a version away. New requests miss it at once; those it has may take `drainMs`, then they fail. Resolves when all is gone. */
-  async unregister(name: string, label: string | undefined, drainMs: number | undefined): Promise<void> {
-    const version = this.#options.registry.remove(name, label);
-    await this.#end(version, drainMs ?? this.#options.config.unregisterModelTimeoutSec * 1000);
-    this.#options.log('info', 'model unregistered', { model: name, version: version.spec.version });
+  unregister(name: string, label: string | undefined, drainMs: number | undefined): Promise<void> {
+    return this.#recorded('unregistering', { model: name, version: label }, async () => {
+      const version = this.#options.registry.remove(name, label);
+      await this.#end(version, drainMs ?? this.#options.config.unregisterModelTimeoutSec * 1000);
+      this.#options.log('info', 'model unregistered', { model: name, version: version.spec.version });
+    });
   }
 
-  setDefault(name: string, label: string): void {
-    this.#options.registry.setDefault(name, label);
-    this.#options.log('info', 'default version changed', { model: name, version: label });
+  setDefault(name: string, label: string): Promise<void> {
+    return this.#recorded('changing the default version', { model: name, version: label }, async () => {
+      this.#options.registry.setDefault(name, label);
+      this.#options.log('info', 'default version changed', { model: name, version: label });
+    });
   }
 
   /** One version, or the default one. */
@@ -152,6 +167,17 @@ export class ManagementService {
     await Promise.all([...versions].map((version) => this.#end(version, drainMs)));
     for (const version of versions) registry.discard(version);
     await archives.close();
+  }
+
+  /** A change that fails is written down with its true reason, which a dialect may word away. */
+  async #recorded<T>(what: string, facts: object, change: () => Promise<T>): Promise<T> {
+    try {
+      return await change();
+    } catch (error) {
+      const { code, message } = toServingError(error);
+      this.#options.log('warn', `${what} failed`, { ...facts, code, reason: message });
+      throw error;
+    }
   }
 
   get #dialect(): Dialect {

@@ -182,7 +182,8 @@ export class ServerMetrics {
   #modelCounter(name: string, unit: string, value: (sums: VersionSums) => number): void {
     this.#registerCounter(name, helpOf('counter', unit), MODEL_LABELS, (counter) => {
       for (const { name: model_name, version: model_version, sums } of this.#versions.values()) {
-        counter.inc({ model_name, model_version, hostname: this.#host }, value(sums));
+        // A registration that failed leaves no series of zeros behind.
+        if (sums.accepted > 0) counter.inc({ model_name, model_version, hostname: this.#host }, value(sums));
       }
     });
   }

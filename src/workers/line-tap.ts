@@ -80,6 +80,8 @@ export class LineTap {
     }
     this.#linesInWindow += 1;
     if (this.#linesInWindow <= MAX_LINES_PER_SECOND) return true;
+    // A worker that falls silent after a flood must not keep the count to itself.
+    if (this.#droppedLines === 0) this.#clock.after(1000, () => this.#reportDropped());
     this.#droppedLines += 1;
     return false;
   }

@@ -21,6 +21,7 @@ const node: Runtime = (spec, settings) => ({
   command: process.execPath,
   args: ['--enable-source-maps', NODE_WORKER],
   cwd: spec.modelDir,
+  advice: 'Is Node.js still where it was when the server started?',
   // The official builds of ONNX Runtime report to Microsoft unless told not to. Whoever wants that can say so in the server's environment.
   env: { ORT_DISABLE_TELEMETRY: '1', ...settings.env },
 });
@@ -32,6 +33,7 @@ const RUNTIMES: Readonly<Record<RuntimeName, Runtime>> = {
     command: settings.python,
     args: ['-u', '-m', 'sconce_worker'],
     cwd: spec.modelDir,
+    advice: 'The setting "python" names the interpreter; Python 3.8 or later is needed.',
     env: pythonEnv({
       inherited: settings.env,
       modelDir: spec.modelDir,

@@ -293,7 +293,7 @@ export class WorkerClient implements BatchWorker {
   }
 
   #died(exit: WorkerExit): ServingError {
-    const message = `The worker of model ${this.#options.model} died while it computed the request (${describeExit(exit)}); a new one is starting.`;
+    const message = `The worker of model ${this.#options.model} died while it computed the request (${describeExit(exit)}); the server replaces it.`;
     const details = { model: this.#options.model, exitCode: shellExitCode(exit), retryAfterSec: 1 };
     return new ServingError('WORKER_DIED', message, details);
   }

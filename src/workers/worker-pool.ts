@@ -213,11 +213,11 @@ export class Pool implements WorkerPool {
     else if (this.maxWorkers === 0 || workers.length === 0) scheduler.refuse((request) => this.#noWorker(request));
     else if (workers.some((worker) => worker.isReady || worker.isHopeful)) scheduler.refuse(undefined);
     else {
-      const failure = workers.find((worker) => worker.startFailure !== undefined)?.startFailure;
-      // Between a death and the next start nothing is known to be wrong yet.
-      if (failure === undefined) scheduler.refuse(undefined);
+      const failing = workers.find((worker) => worker.startFailure !== undefined || worker.state === 'backoff');
+      // Between a death and a start that follows at once nothing is known to be wrong yet.
+      if (failing === undefined) scheduler.refuse(undefined);
       else {
-        const refusal = (request: JobRequest) => this.#unavailable(request, failure);
+        const refusal = (request: JobRequest) => this.#unavailable(request, failing);
         scheduler.refuse(refusal);
         scheduler.failWaiting(refusal);
       }
@@ -238,10 +238,15 @@ export class Pool implements WorkerPool {
     return new ServingError('NO_WORKER', message, namesOf(name, request));
   }
 
-  #unavailable(request: JobRequest, failure: ServingError): ServingError {
+  #unavailable(request: JobRequest, { startFailure, reason, nextRetryAt }: Worker): ServingError {
     const { name } = this.#options.spec;
-    const message = `Model "${name}" is not available: its worker cannot start. ${failure.message}`;
-    return new ServingError('MODEL_UNAVAILABLE', message, { ...namesOf(name, request), retryAfterSec: 5 }, failure);
+    const why =
+      startFailure === undefined
+        ? `its worker keeps dying: ${reason}`
+        : `its worker cannot start. ${startFailure.message}`;
+    const retryAfterSec = Math.max(1, Math.ceil(((nextRetryAt?.getTime() ?? 0) - Date.now()) / 1000));
+    const details = { ...namesOf(name, request), retryAfterSec };
+    return new ServingError('MODEL_UNAVAILABLE', `Model "${name}" is not available: ${why}`, details, startFailure);
   }
 
   #stopping(): ServingError {

@@ -12,6 +12,8 @@ export interface Launch {
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
+  /** What to do when the command cannot be started. */
+  readonly advice: string;
 }
 
 export type OutputStream = 'stdout' | 'stderr';
@@ -48,7 +50,7 @@ export class WorkerProcess {
     this.exited = new Promise((resolve) => {
       void failed.then((error) => {
         if (child.pid === undefined)
-          resolve({ exitCode: 127, signal: null, stderrTail: [`${launch.command}: ${error.message}`] });
+          resolve({ exitCode: 127, signal: null, stderrTail: [`${error.message}. ${launch.advice}`] });
       });
       child.once('exit', (exitCode, signal) => {
         // What the worker started must not outlive it.

@@ -1,16 +1,22 @@
 // The orphan guard by itself: which process groups die with a server that is killed, and which do not. shutdown.test.ts kills servers.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { expect, test } from 'vitest';
+import { existsSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
 
 const GUARD = new URL('../../dist/workers/orphan-guard.js', import.meta.url).href;
 
-test('groups that are watched when the server is killed die, those that were forgotten live', async () => {
+test('when the server is killed, groups that are watched die with its work folder, and those that were forgotten live', async () => {
   const groups = [startGroup(), startGroup(), startGroup()] as const;
   const [watched, forgotten, alsoWatched] = groups;
+  const workDir = await mkdtemp(join(tmpdir(), 'sconce-guard-'));
+  await writeFile(join(workDir, 'unpacked'), 'model');
   const program = `
     import { OrphanGuard } from ${JSON.stringify(GUARD)};
-    const guard = new OrphanGuard();
+    const guard = new OrphanGuard(${JSON.stringify(workDir)});
     for (const group of ${JSON.stringify(groups.map(({ pid }) => pid))}) guard.watch(group);
     guard.forget(${forgotten.pid});
     setInterval(() => process.stdout.write('told'), 10);
@@ -26,6 +32,7 @@ test('groups that are watched when the server is killed die, those that were for
       [null, 'SIGKILL'],
     ]);
     expect(forgotten.child.signalCode).toBeNull();
+    await vi.waitFor(() => expect(existsSync(workDir)).toBe(false));
   } finally {
     server.kill('SIGKILL');
     for (const { child } of groups) child.kill('SIGKILL');
@@ -36,7 +43,7 @@ test('a server that ends leaves no guard behind', async () => {
   const group = startGroup();
   const program = `
     import { OrphanGuard } from ${JSON.stringify(GUARD)};
-    const guard = new OrphanGuard();
+    const guard = new OrphanGuard('/nonexistent/sconce');
     guard.watch(${group.pid});
     guard.forget(${group.pid});
     process.stdout.write('told');

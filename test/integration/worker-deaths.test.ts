@@ -143,6 +143,9 @@ test('a worker that dies of every request backs off, and a registered model answ
   const view = await untilModel(server, 'poisoned', ({ workers }) => workers[0]?.state === 'backoff');
   expect(view.workers[0]).toMatchObject({ status: 'UNLOADING', reason: expect.stringContaining('exit code 3') });
   expect(Date.parse(view.workers[0]?.nextRetryAt ?? '')).toBeGreaterThan(Date.now() - 1000);
+  const refused = await predict(server, 'poisoned', { do: 'echo', value: 'early' });
+  expect(refused).toMatchObject({ status: 503, text: expect.stringContaining('keeps dying') });
+  await untilModel(server, 'poisoned', ({ workers }) => workers[0]?.status === 'READY');
   expect((await predict(server, 'poisoned', { do: 'echo', value: 'good' })).text).toBe('good');
 });
 

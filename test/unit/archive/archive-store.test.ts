@@ -197,6 +197,21 @@ describe('a url that cannot be opened', () => {
   });
 });
 
+describe('a folder with links', () => {
+  it('is served when they stay in the model store, and refused when one leads out or nowhere', async () => {
+    await makeFolder(join(modelStore, 'linked'), FILES);
+    await writeFile(join(modelStore, 'shared.bin'), 'weights');
+    await symlink('../shared.bin', join(modelStore, 'linked', 'weights.bin'));
+    await expect(store.open('linked')).resolves.toMatchObject({ url: 'linked' });
+    await mkdir(join(modelStore, 'linked', 'deep'));
+    await symlink('/etc/passwd', join(modelStore, 'linked', 'deep', 'h.py'));
+    await expectError('linked', 'ARCHIVE_INVALID', /link "deep\/h\.py" leads out of the model store/);
+    await rm(join(modelStore, 'linked', 'deep', 'h.py'));
+    await symlink('absent', join(modelStore, 'linked', 'deep', 'gone'));
+    await expectError('linked', 'ARCHIVE_INVALID', /leads nowhere/);
+  });
+});
+
 describe('an archive that cannot be used', () => {
   it('names itself and what is wrong, and leaves nothing behind', async () => {
     await writeFile(join(modelStore, 'text.mar'), 'hello');

@@ -282,7 +282,7 @@ describe('the runtime', () => {
   ] as const)('%s: "%s" is none', async (dialect, runtime) => {
     await expect(compile({ dialect, request: { runtime } })).rejects.toMatchObject({
       code: 'INVALID_RUNTIME',
-      message: `Invalid RuntimeType value: ${runtime}`,
+      message: expect.stringContaining(`Invalid RuntimeType value: ${runtime}. This server has python`),
       details: { parameter: 'runtime', value: runtime },
     });
     await expect(compile({ dialect, manifest: { runtime } })).rejects.toMatchObject({

@@ -4,7 +4,7 @@ import { ERROR_CODES, type ErrorCode, type ErrorDetails, ServingError } from '..
 import { errorDocument } from '../../../src/http/http-errors.ts';
 
 const codes = Object.keys(ERROR_CODES) as ErrorCode[];
-const details: ErrorDetails = { model: 'm', version: '1.0', url: 'm.mar' };
+const details: ErrorDetails = { model: 'm', version: '1.0', url: 'm.mar', value: 'v' };
 
 describe.each([DIALECTS.documented, DIALECTS.torchserve])('the errors of the $name dialect', (dialect) => {
   const documentOf = (code: ErrorCode, over: ErrorDetails = {}) =>

@@ -72,6 +72,17 @@ describe('readiness', () => {
     expect(health.readiness()).toEqual({ isReady: false, reasons: ['model big version 1: 1 of 2 workers ready'] });
   });
 
+  it('misses a model of load_models until its archive is registered', () => {
+    const health = healthOf('documented', [{ minWorkers: 0 }]);
+    health.missing('absent.mar', 'Model not found at: absent.mar');
+    expect(health.readiness()).toEqual({
+      isReady: false,
+      reasons: ['load_models: absent.mar is not loaded: Model not found at: absent.mar'],
+    });
+    health.missing(fakeVersion({ name: 'any', version: '1' }).spec.url, 'slow disk');
+    expect(health.readiness().reasons).toHaveLength(1);
+  });
+
   it('waits for the start to be over and ends with the stop', () => {
     const health = new HealthService(new Registry(), 'every-version');
     expect(health.readiness()).toEqual({ isReady: false, reasons: ['the server is starting'] });
