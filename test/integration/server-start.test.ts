@@ -110,9 +110,12 @@ test('load_models and models register at start what they name, with the settings
   expect(configured).toMatchObject({ loadedAtStartup: true });
   expect((await predict(server, 'renamed', { do: 'echo', value: 'named' })).text).toBe('named');
   expect(await describeModel(server, 'renamed')).toMatchObject({ minWorkers: 1 });
-  await server.waitForLog(({ level, url, reason }) => {
-    return level === 'error' && url === 'absent.mar' && String(reason).includes('Model not found at: absent.mar');
+  await server.waitForLog(({ msg, url, reason }) => {
+    return msg === 'registration failed' && url === 'absent.mar' && String(reason).includes('Model not found');
   });
+  const ready = await ask(`${server.inference}/readyz`);
+  expect(ready.status).toBe(503);
+  expect(ready.text).toContain('load_models: absent.mar is not loaded: Model not found at: absent.mar');
   expect((await ask(`${server.inference}/ping`)).status).toBe(200);
   expect(await server.stop()).toBe(0);
 });
