@@ -1,7 +1,7 @@
-// One listener: fastify finds the route, an Exchange answers. Opening, guarding and closing happen here; what is answered does not.
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+// One listener: a router finds the operation, an Exchange answers. Opening, guarding and closing happen here; what is answered does not.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { type FastifyInstance, fastify } from 'fastify';
+import createRouter from 'find-my-way';
 import { isLoopback, type ListenAddress } from '../config/listen-address.ts';
 import { ServingError } from '../core/errors.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
@@ -14,6 +14,8 @@ import { removeStaleSocket } from './stale-socket.ts';
 const HEADERS_TIMEOUT_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 300_000;
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** A model's name, or any other part of a path, may have this many characters. */
+const MAX_PATH_PART_LENGTH = 1024;
 /** When the listener closes, how long the last answers may take to reach their clients. */
 const LAST_BYTES_MS = 3_000;
 
@@ -26,20 +28,19 @@ export interface HttpServerOptions {
 }
 
 export class HttpServer {
-  readonly #app: FastifyInstance;
+  readonly #server: Server;
   readonly #options: HttpServerOptions;
   #closed: Promise<void> = Promise.resolve();
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#app = createApp(options);
+    this.#server = createListener(options);
   }
 
   /** Opens the listener and returns where it listens: `http://host:port` or `unix:/path`. */
   async listen(): Promise<string> {
     const { address } = this.#options;
-    const { server } = this.#app;
-    await this.#app.ready();
+    const server = this.#server;
     if (address.scheme === 'unix') await removeStaleSocket(address.path);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -58,70 +59,65 @@ export class HttpServer {
 
   /** Takes no new connections; those that are idle end now, the others with their answers. */
   stopListening(): void {
-    this.#closed = new Promise((resolve) => this.#app.server.close(() => resolve()));
-    this.#app.server.closeIdleConnections();
+    this.#closed = new Promise((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
   }
 
   /** Resolves when every connection has ended; those that take longer than a moment are cut. */
   async close(): Promise<void> {
-    this.#app.server.closeIdleConnections();
-    const timer = setTimeout(() => this.#app.server.closeAllConnections(), LAST_BYTES_MS);
+    this.#server.closeIdleConnections();
+    const timer = setTimeout(() => this.#server.closeAllConnections(), LAST_BYTES_MS);
     await this.#closed;
     clearTimeout(timer);
   }
 }
 
-function createApp(options: HttpServerOptions): FastifyInstance {
+type Params = Exchange['params'];
+
+function createListener(options: HttpServerOptions): Server {
   const { context, operations } = options;
   const guard = guardOf(options);
-  const app = fastify({
-    logger: false,
-    exposeHeadRoutes: false,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1024 },
-    serverFactory: (handler) => createListener(handler, context),
-    // Without these, fastify loads two schema compilers, which takes a fifth of the start.
-    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
-    clientErrorHandler: (error, socket) => answerClientError(error, socket, context),
-    frameworkErrors: (error, request, reply) => {
-      reply.hijack();
-      const malformed = new ServingError(
-        'MALFORMED_URL',
-        `The path of the request cannot be decoded: ${error.message}`,
-      );
-      new Exchange(context, request.raw, reply.raw, {}).fail(malformed);
-    },
-  });
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  // Bodies of any type, also of one that is no media type, belong to the handler: fastify must not judge them.
-  app.addHook('onRequest', (request, _reply, done) => {
-    request.raw.headers['content-type'] = undefined;
-    done();
-  });
   const serve =
     ({ handle, describeError }: Pick<Operation, 'handle' | 'describeError'>) =>
-    (request: { raw: IncomingMessage; params: unknown }, reply: FastifyReplyLike) => {
-      reply.hijack();
-      const params = request.params as Readonly<Record<string, string>>;
-      const exchange = new Exchange(context, request.raw, reply.raw, params);
-      void handleSafely(exchange, guard, handle, describeError);
+    (request: IncomingMessage, response: ServerResponse, params: Params) => {
+      void handleSafely(new Exchange(context, request, response, params), guard, handle, describeError);
     };
-  for (const operation of operations) {
-    app.route({ method: [...operation.methods], url: operation.path, handler: serve(operation) });
-  }
-  app.setNotFoundHandler(serve({ handle: (exchange) => exchange.fail(notFound(exchange, operations)) }));
-  return app;
-}
+  const serveUnknown = serve({ handle: (exchange) => exchange.fail(notFound(exchange, operations)) });
+  const refusePath = (why: string) => (path: string, request: IncomingMessage, response: ServerResponse) => {
+    const malformed = new ServingError(
+      'MALFORMED_URL',
+      `The path of the request cannot be decoded: "${path.slice(0, 200)}" ${why}.`,
+    );
+    new Exchange(context, request, response, {}).fail(malformed);
+  };
+  const router = createRouter({
+    ignoreTrailingSlash: true,
+    ignoreDuplicateSlashes: true,
+    maxParamLength: MAX_PATH_PART_LENGTH,
+    // An operation that has a use for the query reads it itself.
+    querystringParser: () => ({}),
+    defaultRoute: (request, response) => serveUnknown(request, response, {}),
+    onBadUrl: refusePath('has a % that no two hex digits follow, or is not UTF-8'),
+    onMaxParamLength: refusePath(`has a part of more than ${MAX_PATH_PART_LENGTH} characters`),
+  });
+  for (const operation of operations) router.on([...operation.methods], operation.path, serve(operation));
 
-function noSchemas(): never {
-  throw new Error('no route has a schema');
-}
-
-interface FastifyReplyLike {
-  readonly raw: ServerResponse;
-  hijack(): unknown;
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      noDelay: true,
+    },
+    (request, response) => router.lookup(request, response),
+  );
+  server.on('clientError', (error, socket: Socket) => answerClientError(error, socket, context));
+  // A client that asks before it sends gets the refusal instead of the permission.
+  server.on('checkContinue', (request, response) => {
+    if (Number(request.headers['content-length'] ?? 0) <= context.maxRequestBytes) response.writeContinue();
+    server.emit('request', request, response);
+  });
+  return server;
 }
 
 async function handleSafely(
@@ -144,16 +140,6 @@ function guardOf({ address, isManagement }: HttpServerOptions): (request: Incomi
     if (isLocal && address.scheme !== 'unix') checkHost(request);
     if (isManagement) checkOrigin(request);
   };
-}
-
-function createListener(handler: RequestListener, context: ExchangeContext): Server {
-  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, noDelay: true }, handler);
-  // A client that asks before it sends gets the refusal instead of the permission.
-  server.on('checkContinue', (request, response) => {
-    if (Number(request.headers['content-length'] ?? 0) <= context.maxRequestBytes) response.writeContinue();
-    server.emit('request', request, response);
-  });
-  return server;
 }
 
 /** A path that exists with another method is told apart from one that does not exist. */
