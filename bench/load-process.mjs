@@ -77,7 +77,7 @@ class Run {
     this.#endsAt = this.#startedAt + durationMs;
     this.#open = connections;
     this.#done = done;
-    const bytes = Buffer.from(request);
+    const bytes = Buffer.from(request, 'latin1');
     for (let count = 0; count < connections; count += 1) new Client(port, bytes, this);
   }
 

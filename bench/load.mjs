@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 /**
  * @typedef {object} Order
  * @property {number} port where to, on 127.0.0.1
- * @property {string} request its bytes, sent over and over
+ * @property {string} request its bytes, one character each; sent over and over
  * @property {number} connections how many requests are under way at a time
  * @property {number} durationMs
  *
@@ -21,6 +21,10 @@ import { fileURLToPath } from 'node:url';
 
 export class Load {
   #child = fork(fileURLToPath(new URL('load-process.mjs', import.meta.url)));
+
+  get pid() {
+    return this.#child.pid;
+  }
 
   /**
    * Runs one closed loop. Fails when a request was not answered with 200: figures of errors are no figures.

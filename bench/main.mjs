@@ -6,6 +6,8 @@ import { parseArgs } from 'node:util';
 import { startFloor } from './floor.mjs';
 import { Load } from './load.mjs';
 import { median } from './median.mjs';
+import { onnxFigures } from './onnx.mjs';
+import { makeOnnxModels } from './onnx-models.mjs';
 import { residentBytes, treeOf } from './process-tree.mjs';
 import { tableOf, writeJson } from './report.mjs';
 import { startSconce } from './sconce.mjs';
@@ -20,8 +22,8 @@ const SETTLE_MS = 1_000;
 
 const { values: options } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '7' },
-    seconds: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '9' },
+    seconds: { type: 'string', default: '1' },
     /** Another build's main.js: it takes turns with this one, and its figures stand below. */
     against: { type: 'string' },
   },
@@ -49,9 +51,12 @@ await compare(load, contenders, { connections: 32, rounds: 2, durationMs });
 
 const figures = [];
 const otherFigures = [];
+/** What other processes used of the machine, at each number of connections. */
+const disturbances = [];
 for (const connections of CONNECTIONS) {
   progress(`noop at ${connections} connection${connections === 1 ? '' : 's'}`);
   const [bare, own, others] = await compare(load, contenders, { connections, rounds, durationMs });
+  disturbances.push(own.othersShare);
   figures.push(...throughputFigures(connections, own, bare));
   if (others !== undefined) otherFigures.push(...throughputFigures(connections, others, bare));
 }
@@ -73,6 +78,11 @@ figures.push(
   { name: 'server after the load, RSS', value: residentBytes(sconce.pid) / 1e6, unit: 'MB' },
 );
 await Promise.all([sconce.stop(), other?.stop(), floor.stop()]);
+
+progress('networks for the ONNX part');
+const store = await makeOnnxModels();
+const onnx = store === undefined ? [] : await onnxFigures(OWN_MAIN, store, load, { durationMs, progress });
+await store?.remove();
 load.stop();
 
 progress('start');
@@ -90,10 +100,18 @@ figures.push({
 });
 
 progress('');
-const file = writeJson(RESULTS, { rounds, durationMs, figures, otherFigures });
+const file = writeJson(RESULTS, { rounds, durationMs, disturbances, figures, onnx, otherFigures });
 console.log(tableOf(figures));
+console.log(
+  onnx.length > 0
+    ? `\nONNX models beside a bare loop of session.run\n\n${tableOf(onnx)}`
+    : '\nThe ONNX part is left out: it needs a Python with torch and torchvision (SCONCE_TORCH_PYTHON).',
+);
 if (otherFigures.length > 0) console.log(`\nThe other build, ${options.against}\n\n${tableOf(otherFigures)}`);
 console.log(`\nMedians of ${rounds} interleaved rounds of ${durationMs / 1000} s each. Written to ${file}`);
+const worst = Math.max(...disturbances);
+if (worst > 0.05)
+  console.log(`Other processes used ${(worst * 100).toFixed(0)} % of the machine: do not trust these figures.`);
 
 /** @returns {import('./report.mjs').Figure[]} */
 function throughputFigures(connections, own, bare) {
@@ -117,7 +135,7 @@ function throughputFigures(connections, own, bare) {
       floor: bare.cpuMicroseconds,
       ...(isGoal ? { target: { bound: 'at most', value: 120 } } : {}),
     },
-    { name: '  the same in floors', value: own.cpuMicroseconds / bare.cpuMicroseconds, unit: '×', floor: 1 },
+    { name: '  the same in floors', value: own.cpuRatio, unit: '×', floor: 1 },
   ];
 }
 

@@ -34,6 +34,12 @@ export function cpuMicroseconds(pids) {
   return (ticks / TICKS_PER_SEC) * 1e6;
 }
 
+/** CPU time that the whole machine has used, in microseconds. */
+export function machineMicroseconds() {
+  const [, user, nice, system, , , irq, softIrq] = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0].split(/\s+/);
+  return ([user, nice, system, irq, softIrq].reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SEC) * 1e6;
+}
+
 /**
  * Resident memory of one process in bytes.
  * @param {number} pid

@@ -9,7 +9,7 @@ import { join } from 'node:path';
  * @property {string} name
  * @property {number} value
  * @property {'req/s' | 'ms' | 'µs' | 'MB' | '×'} unit
- * @property {number} [floor] the same figure of the bare http server
+ * @property {number} [floor] the same figure of the bare http server, or of the bare session of an ONNX model
  * @property {Target} [target]
  *
  * @typedef {object} Target

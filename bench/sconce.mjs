@@ -17,8 +17,9 @@ const PATIENCE_MS = 30_000;
  * Starts the server and resolves at its first 200 of /ping.
  * @param {string} main the built command
  * @param {string} name what the report calls it
+ * @param {string} modelStore the folder of its models
  */
-export async function startSconce(main, name) {
+export async function startSconce(main, name, modelStore = MODEL_STORE) {
   const folder = await mkdtemp(join(tmpdir(), 'sconce-bench-'));
   const [port, managementPort, metricsPort] = await freePorts(3);
   const settings = join(folder, 'config.properties');
@@ -28,7 +29,7 @@ export async function startSconce(main, name) {
       `inference_address=http://127.0.0.1:${port}`,
       `management_address=http://127.0.0.1:${managementPort}`,
       `metrics_address=http://127.0.0.1:${metricsPort}`,
-      `model_store=${MODEL_STORE}`,
+      `model_store=${modelStore}`,
     ].join('\n'),
   );
   const startedAt = performance.now();
@@ -51,12 +52,13 @@ export async function startSconce(main, name) {
     port,
     startMs,
     /**
-     * Registers the noop model under a name, with one worker that is ready.
+     * Registers a model under a name, with one worker that is ready.
      * @param {string} model
      * @param {string} settings more parameters of the registration
+     * @param {string} url its folder in the model store
      */
-    async register(model, settings) {
-      const query = `url=noop&model_name=${model}&initial_workers=1&synchronous=true&${settings}`;
+    async register(model, settings, url = 'noop') {
+      const query = `url=${url}&model_name=${model}&initial_workers=1&synchronous=true&${settings}`;
       const answer = await ask('POST', managementPort, `/models?${query}`);
       if (answer?.status !== 200) throw new Error(`the registration of ${model} failed: ${answer?.text}`);
     },

@@ -1,8 +1,14 @@
 // Requests a second, latency and CPU time a request of several subjects that take turns: A B A B …, so that what else the machine does falls
-// on all of them.
+// on all of them. Rounds that other processes disturbed are measured again, within reason.
+import { availableParallelism } from 'node:os';
 import { requestText } from './exchange.mjs';
 import { median } from './median.mjs';
-import { cpuMicroseconds, treeOf } from './process-tree.mjs';
+import { cpuMicroseconds, machineMicroseconds, treeOf } from './process-tree.mjs';
+
+/** What other processes may use of the machine in a round that counts as quiet. */
+const QUIET_SHARE = 0.05;
+/** So many times the wanted rounds are measured at most; then the quietest count. */
+const PATIENCE = 3;
 
 /**
  * @typedef {object} Sample
@@ -10,43 +16,63 @@ import { cpuMicroseconds, treeOf } from './process-tree.mjs';
  * @property {number} p50Ms
  * @property {number} p99Ms
  * @property {number} cpuMicroseconds CPU time a request, of the subject's whole process tree
+ * @property {number} othersShare what processes that are not the bench's used of the machine's CPU time
  *
  * @typedef {object} Contender
- * @property {import('./floor.mjs').Subject} subject
- * @property {string} path what it is asked
+ * @property {Pick<import('./floor.mjs').Subject, 'pid' | 'port'>} subject
+ * @property {string} [path] what it is asked
+ * @property {string} [request] the bytes of a request of its own instead
+ * @property {number} [connections] instead of the plan's
+ * @property {Pick<import('./load.mjs').Load, 'pid' | 'run'>} [load] what makes it work instead of the load generator
  */
 
 /**
- * The median sample of each contender, in their order, and the median of each one's rate as a share of the first one's in the same round.
+ * The medians of each contender, in their order. `share` and `cpuRatio` compare it with the first one of the same round.
  * @param {import('./load.mjs').Load} load
  * @param {readonly Contender[]} contenders
  * @param {{ connections: number, rounds: number, durationMs: number }} plan
- * @returns {Promise<(Sample & { share: number })[]>}
+ * @returns {Promise<(Sample & { share: number, cpuRatio: number })[]>}
  */
-export async function compare(load, contenders, { connections, rounds, durationMs }) {
-  const samples = contenders.map(() => /** @type {Sample[]} */ ([]));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const [index, contender] of contenders.entries())
-      samples[index].push(await sample(load, contender, connections, durationMs));
-  }
-  return samples.map((own) => ({
-    ratePerSec: median(own.map(({ ratePerSec }) => ratePerSec)),
-    p50Ms: median(own.map(({ p50Ms }) => p50Ms)),
-    p99Ms: median(own.map(({ p99Ms }) => p99Ms)),
-    cpuMicroseconds: median(own.map((one) => one.cpuMicroseconds)),
-    share: median(own.map(({ ratePerSec }, round) => ratePerSec / samples[0][round].ratePerSec)),
+export async function compare(load, contenders, plan) {
+  const rounds = await quietestRounds(load, contenders, plan);
+  const of = (index, value) => median(rounds.map((round) => value(round[index], round[0])));
+  return contenders.map((_, index) => ({
+    ratePerSec: of(index, (own) => own.ratePerSec),
+    p50Ms: of(index, (own) => own.p50Ms),
+    p99Ms: of(index, (own) => own.p99Ms),
+    cpuMicroseconds: of(index, (own) => own.cpuMicroseconds),
+    othersShare: of(index, (own) => own.othersShare),
+    share: of(index, (own, first) => own.ratePerSec / first.ratePerSec),
+    cpuRatio: of(index, (own, first) => own.cpuMicroseconds / first.cpuMicroseconds),
   }));
 }
 
-async function sample(load, { subject, path }, connections, durationMs) {
+/** @returns {Promise<Sample[][]>} one list of samples a round, in the order of the contenders */
+async function quietestRounds(load, contenders, { connections, rounds, durationMs }) {
+  const measured = [];
+  const disturbance = (round) => Math.max(...round.map(({ othersShare }) => othersShare));
+  let quiet = 0;
+  while (quiet < rounds && measured.length < rounds * PATIENCE) {
+    const round = [];
+    for (const contender of contenders)
+      round.push(await sample(contender.load ?? load, contender, contender.connections ?? connections, durationMs));
+    measured.push(round);
+    if (disturbance(round) <= QUIET_SHARE) quiet += 1;
+  }
+  return measured.sort((one, other) => disturbance(one) - disturbance(other)).slice(0, rounds);
+}
+
+async function sample(load, { subject, path, request = requestText(path) }, connections, durationMs) {
   const pids = treeOf(subject.pid);
-  const before = cpuMicroseconds(pids);
-  const result = await load.run({ port: subject.port, request: requestText(path), connections, durationMs });
-  const spent = cpuMicroseconds(pids) - before;
+  const ours = [...new Set([...pids, load.pid, process.pid])];
+  const before = { pids: cpuMicroseconds(pids), ours: cpuMicroseconds(ours), machine: machineMicroseconds() };
+  const result = await load.run({ port: subject.port, request, connections, durationMs });
+  const others = machineMicroseconds() - before.machine - (cpuMicroseconds(ours) - before.ours);
   return {
     ratePerSec: result.answers / (result.elapsedMs / 1000),
     p50Ms: result.p50Ms,
     p99Ms: result.p99Ms,
-    cpuMicroseconds: spent / result.answers,
+    cpuMicroseconds: (cpuMicroseconds(pids) - before.pids) / result.answers,
+    othersShare: Math.max(0, others / (result.elapsedMs * 1000 * availableParallelism())),
   };
 }

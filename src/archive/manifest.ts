@@ -9,6 +9,7 @@ import { DEFAULT_UNPACK_LIMITS } from './unpack-limits.ts';
 
 const MANIFEST_PATH = 'MAR-INF/MANIFEST.json';
 const DEFAULT_VERSION = '1.0';
+const DEFAULT_CONFIG = 'model-config.yaml';
 
 /** What an archive says about itself. The file names are plain relative paths inside it. */
 export interface Manifest {
@@ -61,10 +62,15 @@ const manifestSchema = z.object({
   }),
 });
 
-/** The manifest of an unpacked archive, all defaults when it has none. Throws MANIFEST_INVALID. */
+/**
+ * The manifest of an unpacked archive. Without one all are defaults, and a `model-config.yaml` is the configuration: nothing else could name
+ * it. Throws MANIFEST_INVALID.
+ */
 export async function readManifest(modelDir: string): Promise<Manifest> {
   const json = await readTextFile(modelDir, MANIFEST_PATH);
-  return parseManifest(json ?? '{"model": {}}');
+  if (json !== undefined) return parseManifest(json);
+  const hasConfig = (await readTextFile(modelDir, DEFAULT_CONFIG)) !== undefined;
+  return { ...parseManifest('{"model": {}}'), configFile: hasConfig ? DEFAULT_CONFIG : undefined };
 }
 
 /** The text of the configuration file that the manifest names, undefined when it names none. Throws MANIFEST_INVALID. */

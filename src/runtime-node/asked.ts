@@ -30,6 +30,7 @@ export function checkedInputs(
       throw new RequestError(`Input "${spec.name}" is missing; the request has ${came === '' ? 'no inputs' : came}.`);
     }
     checkShape(tensor.shape, spec);
+    checkTexts(tensor, spec.name);
     if (spec.batchAxis === undefined) continue;
     const rows = tensor.shape[spec.batchAxis] ?? 1;
     if (counted !== undefined && counted.rows !== rows) {
@@ -40,6 +41,16 @@ export function checkedInputs(
     counted ??= { name: spec.name, rows };
   }
   return { inputs: given, rows: counted?.rows ?? 1 };
+}
+
+/** ONNX Runtime takes texts up to their first zero only: the rest would be lost in silence. */
+function checkTexts({ data }: Tensor, name: string): void {
+  if (!Array.isArray(data)) return;
+  const wrong = data.findIndex((text) => text.includes('\0'));
+  if (wrong === -1) return;
+  throw new RequestError(
+    `Input "${name}": element ${wrong} holds the character U+0000, which ONNX Runtime's texts cannot.`,
+  );
 }
 
 /** The input of this name. Throws RequestError that names those there are. */

@@ -88,11 +88,21 @@ function prepared(decoded: Pixels, settings: ImageSettings): Pixels {
   const { size, filter, shorterSide, hasCrop } = settings;
   if (shorterSide !== undefined) {
     const [width, height] = withShorterSide(colored, shorterSide);
+    refuseBlowUp(colored, width, height, settings.maxPixels);
     const resized = resample(colored, width, height, filter);
     return hasCrop && size !== undefined ? centerCrop(resized, size.width, size.height) : resized;
   }
   if (size === undefined) return colored;
   return hasCrop ? centerCrop(colored, size.width, size.height) : resample(colored, size.width, size.height, filter);
+}
+
+/** A line of few pixels, resized by its shorter side, is a picture of many gigabytes. */
+function refuseBlowUp(from: Pixels, width: number, height: number, maxPixels: number): void {
+  if (width * height <= maxPixels) return;
+  throw new RequestError(
+    `The image has ${from.width} x ${from.height} pixels; resized it would have ${width} x ${height}, more than image.maxPixels (${maxPixels}).`,
+    413,
+  );
 }
 
 function withShorterSide({ width, height }: Pixels, side: number): readonly [number, number] {

@@ -24,7 +24,14 @@ export function parseJson(bytes: Uint8Array, what: string, keepsBigIntegers: boo
   } catch (error) {
     throw new RequestError(`${what} is not JSON: ${reason(error, text)}`);
   }
-  return keepsBigIntegers && LONG_NUMBER.test(text) ? parseKeepingBigIntegers(text) : value;
+  if (!keepsBigIntegers || !LONG_NUMBER.test(text)) return value;
+  try {
+    return parseKeepingBigIntegers(text);
+  } catch (error) {
+    // JSON.parse itself takes any depth; with a function that looks at each value it does not.
+    if (error instanceof RangeError) throw new RequestError(`${what} nests its lists too deep.`);
+    throw error;
+  }
 }
 
 /** Long integers become strings with a mark that the text does not contain, and those become bigints. */

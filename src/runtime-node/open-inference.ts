@@ -15,6 +15,7 @@ export interface OpenInferenceModel extends ModelIdentity {
   readonly outputs: readonly TensorSpec[];
 }
 
+/** `null` stands for what is left out: clients that are made from schemas write it for every absent field. */
 type Fields = Readonly<Record<string, unknown>>;
 
 const NO_BYTES = new Uint8Array(0);
@@ -40,11 +41,11 @@ export function readOpenInference(request: RuntimeRequest, model: OpenInferenceM
 
 /** Reads a JSON body that was found to be one of the protocol. Throws RequestError. */
 export function readFields(fields: Fields, binary: Uint8Array, model: OpenInferenceModel): Asked {
-  const { id } = fields;
+  const id = fields['id'] ?? undefined;
   if (id !== undefined && typeof id !== 'string') throw new RequestError(`id: expected a string, found ${quoted(id)}.`);
   const parameters = parametersOf(fields, 'The request');
   const inputs = readInputs(listOf(fields['inputs'], 'inputs'), binary, model);
-  const isBinaryDefault = flagOf(parameters, 'binary_data_output', 'The request');
+  const isBinaryDefault = flagOf(parameters, 'binary_data_output', 'The request') ?? false;
   const outputs = readOutputs(fields['outputs'], isBinaryDefault, model);
   return {
     ...checkedInputs(inputs, model.inputs),
@@ -120,13 +121,14 @@ function readInputs(
     checkShape(shape, spec);
     const parameters = parametersOf(item, where);
     refuseSharedMemory(parameters, where);
-    const size = parameters['binary_data_size'];
+    const size = parameters['binary_data_size'] ?? undefined;
+    const data = item['data'] ?? undefined;
     if (size === undefined) {
-      if (item['data'] === undefined) throw new RequestError(`${where}: has neither data nor binary_data_size.`);
-      tensors.set(name, tensorFromJson(item['data'], spec.datatype, shape, where));
+      if (data === undefined) throw new RequestError(`${where}: has neither data nor binary_data_size.`);
+      tensors.set(name, tensorFromJson(data, spec.datatype, shape, where));
       continue;
     }
-    if (item['data'] !== undefined) throw new RequestError(`${where}: has both data and binary_data_size; send one.`);
+    if (data !== undefined) throw new RequestError(`${where}: has both data and binary_data_size; send one.`);
     if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
       throw new RequestError(`${where}: binary_data_size must be a number of bytes; found ${quoted(size)}.`);
     if (size > binary.length - at) {
@@ -146,7 +148,7 @@ function readInputs(
 }
 
 function readOutputs(value: unknown, isBinaryDefault: boolean, { outputs: specs }: OpenInferenceModel): AskedOutput[] {
-  const items = value === undefined ? [] : listOf(value, 'outputs');
+  const items = value === undefined || value === null ? [] : listOf(value, 'outputs');
   if (items.length === 0) return specs.map(({ name }) => ({ name, isBinary: isBinaryDefault }));
   const seen = new Set<string>();
   return items.map((item, index) => {
@@ -162,10 +164,9 @@ function readOutputs(value: unknown, isBinaryDefault: boolean, { outputs: specs 
     seen.add(name);
     const parameters = parametersOf(item, where);
     refuseSharedMemory(parameters, where);
-    if (parameters['classification'] !== undefined)
+    if ((parameters['classification'] ?? undefined) !== undefined)
       throw new RequestError(`${where}: the classification extension is not offered here.`);
-    const isBinary =
-      parameters['binary_data'] === undefined ? isBinaryDefault : flagOf(parameters, 'binary_data', where);
+    const isBinary = flagOf(parameters, 'binary_data', where) ?? isBinaryDefault;
     return { name, isBinary };
   });
 }
@@ -182,20 +183,20 @@ function shapeOf(value: unknown, where: string): readonly number[] {
 }
 
 function refuseSharedMemory(parameters: Fields, where: string): void {
-  if (parameters['shared_memory_region'] !== undefined)
+  if ((parameters['shared_memory_region'] ?? undefined) !== undefined)
     throw new RequestError(`${where}: shared memory is not offered here; send the tensor in the request.`);
 }
 
 function parametersOf(fields: Fields, where: string): Fields {
-  const parameters = fields['parameters'];
+  const parameters = fields['parameters'] ?? undefined;
   if (parameters === undefined) return {};
   if (isFields(parameters)) return parameters;
   throw new RequestError(`${where}: parameters must be an object; found ${quoted(parameters)}.`);
 }
 
-function flagOf(parameters: Fields, name: string, where: string): boolean {
-  const value = parameters[name];
-  if (value === undefined || typeof value === 'boolean') return value === true;
+function flagOf(parameters: Fields, name: string, where: string): boolean | undefined {
+  const value = parameters[name] ?? undefined;
+  if (value === undefined || typeof value === 'boolean') return value;
   throw new RequestError(`${where}: ${name} must be true or false; found ${quoted(value)}.`);
 }
 

@@ -52,14 +52,15 @@ export class Outbox {
       this.finish([[job, { failure }]]);
       throw new RangeError(failure.message);
     }
+    // A copy: the handler may fill the same array with its next part, while this one is kept or the socket has yet to take all of it.
+    const own = { ...part, bytes: Uint8Array.from(part.bytes) };
     if (job.credit > 0) {
-      job.credit -= part.bytes.length;
-      this.#sendParts([{ job, part, isLast: false }]);
+      job.credit -= own.bytes.length;
+      this.#sendParts([{ job, part: own, isLast: false }]);
       return;
     }
-    // A copy: the handler may fill the same array with its next part.
-    job.kept.push({ ...part, bytes: Uint8Array.from(part.bytes) });
-    job.keptBytes += part.bytes.length;
+    job.kept.push(own);
+    job.keptBytes += own.bytes.length;
     while (job.keptBytes > KEPT_BYTES && !job.signal.aborted && !job.hasEnded) await job.changed();
     job.signal.throwIfAborted();
   }

@@ -22,7 +22,8 @@ const INTEGERS: Readonly<Partial<Record<TensorDatatype, IntegerRange>>> = {
 /** The shape that nested lists seem to have, by the first element of each list; [] for a scalar. */
 export function shapeOfJson(value: unknown): number[] {
   const shape: number[] = [];
-  for (let level = value; Array.isArray(level); level = level[0]) shape.push(level.length);
+  // Not level[0]: V8's optimised code for that turns a list of doubles into one of objects before it reads from it, element by element.
+  for (let level = value; Array.isArray(level); level = level.at(0)) shape.push(level.length);
   return shape;
 }
 
@@ -37,7 +38,7 @@ export function tensorFromJson(
   where: string,
 ): Tensor {
   const count = elementCount(shape);
-  const isFlat = Array.isArray(value) && !Array.isArray(value[0]);
+  const isFlat = Array.isArray(value) && !Array.isArray(value.at(0));
   const found = isFlat ? value.length : elementCount(shapeOfJson(value));
   if (found !== count) {
     const came = isFlat ? `${found}` : `${found}, in the shape ${shapeText(shapeOfJson(value))}`;

@@ -241,6 +241,11 @@ const SEVERAL: readonly (readonly [kind: string, request: WorkerRequest, message
     { body: JSON.stringify({ ...GOOD, flag: [['no']] }) },
     /"flag": expected true or false at \[0\]\[0\], found "no"/,
   ],
+  [
+    'a text with a zero in it',
+    { body: JSON.stringify({ ...GOOD, name: ['a\u0000b'] }) },
+    /"name": element 0 holds the character U\+0000/,
+  ],
   ['a raw body', { body: Buffer.alloc(16), contentType: 'application/octet-stream' }, /A raw body is one tensor/],
   ['an image', { body: BAD_PNG, contentType: 'image/png' }, /has no image section/],
   [
@@ -265,6 +270,16 @@ test('a body of another type is refused with 415, and a picture beyond the limit
   expect(await single.ask({ body: 'x', contentType: 'application/pdf' })).toMatchObject({ status: 415 });
   const body = encodeGreyPng(40, 40, new Uint8Array(1600));
   expect(await single.ask({ body, contentType: 'image/png' })).toMatchObject({ code: 'HANDLER_ERROR', status: 413 });
+});
+
+test('null stands for what a request of the Open Inference Protocol leaves out', async () => {
+  const input = { ...IMAGE, parameters: null };
+  const given = v2({ id: null, parameters: null, inputs: [input], outputs: null });
+  expect(await single.ask(given)).toMatchObject({ status: 200 });
+  const binary = binaryImage(256, { data: null });
+  expect(await single.ask(v2(binary, Buffer.alloc(256)))).toMatchObject({ status: 200 });
+  const text = v2({ inputs: [{ ...IMAGE, parameters: { binary_data_size: null } }] });
+  expect(await single.ask(text)).toMatchObject({ status: 200 });
 });
 
 test('a batch of refusals around a good request leaves the good one its answer', async () => {

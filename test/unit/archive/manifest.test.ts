@@ -105,6 +105,13 @@ describe('an unpacked folder', () => {
     expect(await readManifest(folder)).toEqual({ modelVersion: '1.0' });
   });
 
+  it('without a manifest is configured by its model-config.yaml', async () => {
+    await makeFolder(folder, { 'model-config.yaml': 'batchSize: 4\n' });
+    expect(await readManifest(folder)).toEqual({ modelVersion: '1.0', configFile: 'model-config.yaml' });
+    await makeFolder(folder, { 'MAR-INF/MANIFEST.json': '{"model": {}}' });
+    expect(await readManifest(folder)).toEqual({ modelVersion: '1.0' });
+  });
+
   it('may have a manifest that starts with a byte order mark', async () => {
     await makeFolder(folder, { 'MAR-INF/MANIFEST.json': '\ufeff{"model": {"modelName": "m"}}' });
     expect(await readManifest(folder)).toMatchObject({ modelName: 'm' });

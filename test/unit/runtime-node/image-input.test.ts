@@ -88,6 +88,17 @@ describe('a picture', () => {
     await expect(read(png.subarray(0, png.length / 2), input)).rejects.toMatchObject({ status: 400 });
     await expect(read(Buffer.from('<svg/>'), input)).rejects.toThrow('none of PNG, JPEG and WebP');
   });
+
+  test('that would have more pixels than the limit once its shorter side is resized is refused before it is', async () => {
+    const line = encodeGreyPng(1, 1000, new Uint8Array(1000));
+    const config = { width: 8, height: 8, crop: 'center', resize: { shorterSide: 100 }, maxPixels: 9_999_999 };
+    await expect(read(line, inputOf([-1, 1, 8, 8]), config)).rejects.toMatchObject({
+      status: 413,
+      message:
+        'The image has 1 x 1000 pixels; resized it would have 100 x 100000, more than image.maxPixels (9999999).',
+    });
+    await expect(read(line, inputOf([-1, 1, 8, 8]), { ...config, maxPixels: 1e7 })).resolves.toBeDefined();
+  });
 });
 
 test.each<[string, object, RegExp]>([

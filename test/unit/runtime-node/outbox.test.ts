@@ -44,6 +44,24 @@ function begin(id: number) {
 }
 
 describe('a stream', () => {
+  test('sends what a part held when it was given, whatever its array holds later', async () => {
+    const written: Uint8Array[] = [];
+    const socket = new PassThrough();
+    socket.write = ((chunk: Uint8Array) => written.push(chunk) > 0) as PassThrough['write'];
+    const slow = new Connection(socket, { maxPartBytes: 0, onFrame: () => undefined, onClose: () => undefined });
+    const box = new Outbox(slow, { creditBytes: 4, maxResponseBytes: 0 });
+    const [job] = box.begin([1]);
+    if (job === undefined) throw new Error('no job');
+    const scratch = Buffer.alloc(64 * KIB, 'a');
+    await box.stream(job, { bytes: scratch, encoding: 'binary' });
+    scratch.fill('b');
+    expect(
+      Buffer.concat(written)
+        .subarray(-64 * KIB)
+        .includes('b'),
+    ).toBe(false);
+  });
+
   test('sends while it has credit, keeps what comes then, and goes on with new credit', async () => {
     const job = begin(1);
     await outbox.stream(job, part('abcd'));

@@ -49,6 +49,8 @@ describe('JSON with 64-bit integers', () => {
     expect(() => parseJson(Buffer.from('[1, NaN]'), 'The body', false)).toThrow(/The body is not JSON: .*binary/);
     expect(() => parseJson(Buffer.from(' '), 'The body', false)).toThrow('The body is not JSON: it is empty.');
     expect(() => parseJson(Buffer.from([0x22, 0xff, 0x22]), 'The body', false)).toThrow('not UTF-8');
+    const deep = `${'['.repeat(1e5)}12345678901234567890${']'.repeat(1e5)}`;
+    expect(() => parseJson(Buffer.from(deep), 'The body', true)).toThrow('The body nests its lists too deep.');
   });
 });
 
