@@ -51,7 +51,7 @@ await compare(load, contenders, { connections: 32, rounds: 2, durationMs });
 
 const figures = [];
 const otherFigures = [];
-/** What other processes used of the machine, at each number of connections. */
+/** What other processes used of the machine, in each comparison. */
 const disturbances = [];
 for (const connections of CONNECTIONS) {
   progress(`noop at ${connections} connection${connections === 1 ? '' : 's'}`);
@@ -81,7 +81,8 @@ await Promise.all([sconce.stop(), other?.stop(), floor.stop()]);
 
 progress('networks for the ONNX part');
 const store = await makeOnnxModels();
-const onnx = store === undefined ? [] : await onnxFigures(OWN_MAIN, store, load, { durationMs, progress });
+const onnx =
+  store === undefined ? [] : await onnxFigures(OWN_MAIN, store, load, { durationMs, disturbances, progress });
 await store?.remove();
 load.stop();
 

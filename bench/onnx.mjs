@@ -17,10 +17,10 @@ const MLP_CONNECTIONS = 64;
  * @param {string} main the built command
  * @param {import('./onnx-models.mjs').ModelStore} store
  * @param {import('./load.mjs').Load} load
- * @param {{ durationMs: number, progress: (text: string) => void }} plan
+ * @param {{ durationMs: number, disturbances: number[], progress: (text: string) => void }} plan
  * @returns {Promise<import('./report.mjs').Figure[]>}
  */
-export async function onnxFigures(main, { folder }, load, { durationMs, progress }) {
+export async function onnxFigures(main, { folder }, load, { durationMs, disturbances, progress }) {
   const networkOf = (model) => join(folder, model, 'network.onnx');
   progress('workers for ONNX models start');
   const starts = [await startFigure('mlp'), await startFigure('resnet18')];
@@ -45,6 +45,7 @@ export async function onnxFigures(main, { folder }, load, { durationMs, progress
     await compare(load, contenders, { rounds: 1, durationMs });
     progress('ResNet-18');
     const [floor, lone, two] = await compare(load, contenders, { rounds: ROUNDS, durationMs });
+    disturbances.push(floor.othersShare);
     await bare.stop();
     return [
       ...onnxRows('ResNet-18 in raw bytes, 1 connection', lone, floor),
@@ -66,6 +67,7 @@ export async function onnxFigures(main, { folder }, load, { durationMs, progress
     await compare(load, contenders, { rounds: 1, durationMs });
     progress('MLP');
     const [floor, json, binary] = await compare(load, contenders, { rounds: ROUNDS, durationMs });
+    disturbances.push(floor.othersShare);
     await bare.stop();
     const settings = `batch_size=${MLP_BATCH}, ${MLP_CONNECTIONS} connections`;
     return [

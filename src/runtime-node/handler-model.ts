@@ -56,18 +56,28 @@ class HandlerModel implements RuntimeModel {
   }
 
   async predict(batch: readonly RuntimeRequest[]): Promise<readonly Outcome[]> {
-    const results = await this.#answer(batch[0]?.kind ?? 'predict', batch.map(handlerRequest));
-    return Promise.all(batch.map((request, index) => this.#outcome(request, index, results[index])));
+    const results = this.#answer(batch[0]?.kind ?? 'predict', batch.map(handlerRequest));
+    return Promise.all(
+      batch.map(async (request, index) => {
+        const outcome = await this.#outcome(request, index, await results[index]);
+        request.settle(outcome);
+        return outcome;
+      }),
+    );
   }
 
-  #answer(kind: JobKind, requests: readonly HandlerRequest[]): Promise<readonly Settled[]> {
+  /** A promise for each request: of a handler that answers one at a time, a quick answer does not wait for a slow one. */
+  #answer(kind: JobKind, requests: readonly HandlerRequest[]): readonly Promise<Settled>[] {
     // What these hold was checked when the handler was loaded.
     const forBatch: BatchFunction<unknown> | undefined = Reflect.get(this.#handler, kind);
     const forOne: SingleFunction<unknown> | undefined = Reflect.get(this.#handler, `${kind}One`);
-    if (forBatch !== undefined) return this.#answerBatch(forBatch, requests);
-    if (forOne !== undefined) return Promise.all(requests.map((request) => this.#answerOne(forOne, request)));
+    if (forBatch !== undefined) {
+      const answers = this.#answerBatch(forBatch, requests);
+      return requests.map(async (_, index) => (await answers)[index] ?? MISSING);
+    }
+    if (forOne !== undefined) return requests.map((request) => this.#answerOne(forOne, request));
     const error = new HandlerError(501, `The handler of model ${this.#context.modelName} has no function "${kind}".`);
-    return Promise.resolve(requests.map(() => ({ error })));
+    return requests.map(async () => ({ error }));
   }
 
   async #answerOne(answer: SingleFunction<unknown>, request: HandlerRequest): Promise<Settled> {

@@ -22,6 +22,8 @@ export interface RuntimeRequest {
   readonly signal: AbortSignal;
   /** Sends a part of the answer that is not its last; resolves when more may be sent. Rejects once `signal` has aborted. */
   stream(part: ResultPart): Promise<void>;
+  /** Ends this request before its batch mates; what `predict` returns for it must be the same. */
+  settle(outcome: Outcome): void;
 }
 
 /** Bytes of an answer; status and headers count in its first part. */

@@ -5,6 +5,7 @@ import { type LoadMessage, PROTOCOL_VERSION } from '../protocol/messages.ts';
 import type { Channels } from './channels.ts';
 import { LoadError } from './load-error.ts';
 import { type LoadedModel, loadModel } from './load-model.ts';
+import type { OpenJob } from './open-job.ts';
 import { Outbox } from './outbox.ts';
 import { type ReceivedJob, receivedJobs } from './received-job.ts';
 import { failureOf } from './request-error.ts';
@@ -104,6 +105,12 @@ class Serving {
 
   async #answer(received: readonly ReceivedJob[]): Promise<void> {
     const jobs = this.outbox.begin(received.map(({ id }) => id));
+    const early: [OpenJob, Outcome][] = [];
+    // Those that end in one turn of the event loop leave together; when it is all of them, the end of the batch takes them along.
+    const settle = (job: OpenJob, outcome: Outcome) => {
+      if (early.length === 0) setImmediate(() => this.outbox.finish(early.splice(0)));
+      early.push([job, outcome]);
+    };
     let outcomes: readonly Outcome[];
     try {
       const requests = await Promise.all(
@@ -112,7 +119,8 @@ class Serving {
           if (job === undefined) throw new RangeError('a batch has fewer jobs than requests');
           const { signal } = job;
           const stream: RuntimeRequest['stream'] = (part) => this.outbox.stream(job, part);
-          return { requestId, kind, headers, inputs: await inputs(), signal, stream };
+          const ends: RuntimeRequest['settle'] = (outcome) => settle(job, outcome);
+          return { requestId, kind, headers, inputs: await inputs(), signal, stream, settle: ends };
         }),
       );
       outcomes = await this.#model.predict(requests);

@@ -92,6 +92,29 @@ describe('while a handler computes', () => {
   });
 });
 
+test('a quick request does not wait for a slow batch mate of a handler that answers one at a time', async () => {
+  await loadHandler(`
+    import { existsSync } from 'node:fs';
+    import { join } from 'node:path';
+    import { setTimeout } from 'node:timers/promises';
+    import { defineHandler } from 'sconce/handler';
+    export const handler = defineHandler({
+      async predictOne(request, _state, context) {
+        const name = request.text();
+        while (name !== 'quick' && !existsSync(join(context.modelFolder, name))) await setTimeout(5);
+        return name;
+      },
+    });
+  `);
+  const [slow = 0, quick = 0] = worker.send([
+    { body: 'gate', contentType: 'text/plain' },
+    { body: 'quick', contentType: 'text/plain' },
+  ]);
+  expect((await worker.answer(quick)).bytes.toString()).toBe('quick');
+  await writeFile(join(folder, 'gate'), '');
+  expect((await worker.answer(slow)).bytes.toString()).toBe('gate');
+});
+
 test('a batch that was sent just before stop is answered', async () => {
   await loadNetwork();
   const ids = worker.send([{ body: '[[1,2]]' }, { body: '[[4,4],[2,2]]' }]);

@@ -71,6 +71,7 @@ export function runtimeRequest(
       controller.signal.throwIfAborted();
       streamed.push(part);
     },
+    settle: () => {},
     ...changes,
     streamed,
     abort: () => controller.abort(),
