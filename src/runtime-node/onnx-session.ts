@@ -109,9 +109,16 @@ async function createSession(
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     const code = isOutOfMemory(text) ? 'WORKER_OUT_OF_MEMORY' : 'HANDLER_INITIALIZE_FAILED';
-    const hint = settings.executionProviders.includes('cuda') ? ' onnx.executionProviders: [cpu] needs no GPU.' : '';
-    throw new LoadError(code, `ONNX Runtime cannot load the model: ${sentence(text)}${hint}`);
+    throw new LoadError(code, `ONNX Runtime cannot load the model: ${sentence(text)}${adviceFor(text, settings)}`);
   }
+}
+
+/** Type 16 of the ONNX format is BF16, which the package's tensors do not have. */
+function adviceFor(text: string, { executionProviders }: OnnxSettings): string {
+  if (/Unsupported data type: 16\b/.test(text)) {
+    return ' It has a BF16 input or output, which onnxruntime-node cannot pass on: export it with FP16 or FP32 ones.';
+  }
+  return executionProviders.includes('cuda') ? ' onnx.executionProviders: [cpu] needs no GPU.' : '';
 }
 
 function tensorOf(

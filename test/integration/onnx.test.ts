@@ -308,11 +308,13 @@ describe('every element type', () => {
     expect((back.json() as V2Answer).id).toBe('b');
   });
 
-  test('BF16 is refused while loading, naming the input', async () => {
+  test('BF16 is refused while loading, saying what to do', async () => {
     const modelDir = await mkdtemp(join(folder, 'bf16-'));
     await writeFile(join(modelDir, 'network.onnx'), identityNetwork([{ name: 'x', type: 'BF16', shape: [1] }]));
     const worker = new NodeWorker(modelDir);
-    expect(await worker.load({ modelDir })).toMatchObject({ type: 'error', code: 'HANDLER_INITIALIZE_FAILED' });
+    const answer = await worker.load({ modelDir });
+    expect(answer).toMatchObject({ type: 'error', code: 'HANDLER_INITIALIZE_FAILED' });
+    expect(answer['message']).toMatch(/BF16 input or output.*export it with FP16 or FP32/);
     await worker.exited;
   });
 });
