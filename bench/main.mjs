@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { startFloor } from './floor.mjs';
 import { Load } from './load.mjs';
 import { median } from './median.mjs';
-import { onnxFigures } from './onnx.mjs';
+import { ONNX_ROUNDS, onnxFigures } from './onnx.mjs';
 import { makeOnnxModels } from './onnx-models.mjs';
 import { residentBytes, treeOf } from './process-tree.mjs';
 import { tableOf, writeJson } from './report.mjs';
@@ -105,7 +105,7 @@ const file = writeJson(RESULTS, { rounds, durationMs, disturbances, figures, onn
 console.log(tableOf(figures));
 console.log(
   onnx.length > 0
-    ? `\nONNX models beside a bare loop of session.run\n\n${tableOf(onnx)}`
+    ? `\nONNX models beside a bare loop of session.run, in ${ONNX_ROUNDS} rounds\n\n${tableOf(onnx)}`
     : '\nThe ONNX part is left out: it needs a Python with torch and torchvision (SCONCE_TORCH_PYTHON).',
 );
 if (otherFigures.length > 0) console.log(`\nThe other build, ${options.against}\n\n${tableOf(otherFigures)}`);

@@ -28,5 +28,8 @@ export async function makeOnnxModels() {
 /** The exit code; 127 when there is no such interpreter. */
 async function runPython(args, stderr) {
   const child = spawn(PYTHON, args, { stdio: ['ignore', 'ignore', stderr] });
-  return Promise.race([once(child, 'exit').then(([code]) => code), once(child, 'error').then(() => 127)]);
+  return once(child, 'exit').then(
+    ([code]) => code,
+    () => 127,
+  );
 }

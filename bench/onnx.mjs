@@ -9,7 +9,7 @@ import { compare } from './throughput.mjs';
 
 const PICTURE = [1, 3, 224, 224];
 /** Fewer than the noop has: what is compared here takes longer, and differs less. */
-const ROUNDS = 5;
+export const ONNX_ROUNDS = 5;
 const MLP_BATCH = 32;
 const MLP_CONNECTIONS = 64;
 
@@ -44,7 +44,7 @@ export async function onnxFigures(main, { folder }, load, { durationMs, disturba
     progress('ResNet-18: warming up');
     await compare(load, contenders, { rounds: 1, durationMs });
     progress('ResNet-18');
-    const [floor, lone, two] = await compare(load, contenders, { rounds: ROUNDS, durationMs });
+    const [floor, lone, two] = await compare(load, contenders, { rounds: ONNX_ROUNDS, durationMs });
     disturbances.push(floor.othersShare);
     await bare.stop();
     return [
@@ -66,7 +66,7 @@ export async function onnxFigures(main, { folder }, load, { durationMs, disturba
     progress('MLP: warming up');
     await compare(load, contenders, { rounds: 1, durationMs });
     progress('MLP');
-    const [floor, json, binary] = await compare(load, contenders, { rounds: ROUNDS, durationMs });
+    const [floor, json, binary] = await compare(load, contenders, { rounds: ONNX_ROUNDS, durationMs });
     disturbances.push(floor.othersShare);
     await bare.stop();
     const settings = `batch_size=${MLP_BATCH}, ${MLP_CONNECTIONS} connections`;
@@ -78,7 +78,7 @@ export async function onnxFigures(main, { folder }, load, { durationMs, disturba
 
   async function startFigure(model) {
     const ownMs = [];
-    for (let time = 0; time < ROUNDS; time += 1) {
+    for (let time = 0; time < ONNX_ROUNDS; time += 1) {
       const bare = await BareSession.open(networkOf(model), [1]);
       await bare.stop();
       ownMs.push((await workerStartMs(join(folder, model))) - bare.createMs);

@@ -22,7 +22,7 @@ const INTEGERS: Readonly<Partial<Record<TensorDatatype, IntegerRange>>> = {
 /** The shape that nested lists seem to have, by the first element of each list; [] for a scalar. */
 export function shapeOfJson(value: unknown): number[] {
   const shape: number[] = [];
-  // Not level[0]: V8's optimised code for that turns a list of doubles into one of objects before it reads from it, element by element.
+  // Not level[0]: for long lists of numbers that was measured to cost several microseconds, .at(0) none.
   for (let level = value; Array.isArray(level); level = level.at(0)) shape.push(level.length);
   return shape;
 }
