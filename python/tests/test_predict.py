@@ -68,6 +68,9 @@ HANDLER = """
     def refuses(data, context):
         raise PredictionException("not today", 429)
 
+    def refuses_oddly(data, context):
+        raise PredictionException("no such status", 2**60)
+
     def cuda(data, context):
         raise RuntimeError("CUDA error: device-side assert triggered")
 
@@ -238,6 +241,10 @@ class Batches(unittest.TestCase):
     def test_a_refusal_keeps_its_words_and_status(self) -> None:
         code, message, (header,) = self.do("refuses")[0]
         self.assertEqual((code, message, header["status"]), ("HANDLER_ERROR", "not today", 429))
+
+    def test_a_refusal_with_a_status_that_http_cannot_carry_becomes_500(self) -> None:
+        code, message, (header,) = self.do("refuses_oddly")[0]
+        self.assertEqual((code, message, header["status"]), ("HANDLER_ERROR", "no such status", 500))
 
     def test_running_out_of_memory_has_its_own_code(self) -> None:
         for what in ("cuda", "memory"):

@@ -35,6 +35,13 @@ describe.each(['documented', 'torchserve'] as const)('in the %s dialect', (diale
       await bench.until('puppet', ({ workers }) => workers.every(({ status }) => status === 'READY'));
     });
 
+    test('a handler that answers without content', async () => {
+      const answer = await bench.ask('puppet', { do: 'status', code: 204 });
+      expect(answer).toMatchObject({ status: 204, body: '' });
+      expect(answer.headers.map(([name]) => name.toLowerCase())).not.toContain('content-length');
+      expect((await bench.ask('puppet', {})).status, 'the connection and the worker go on').toBe(200);
+    });
+
     test('a handler that raises', async () => {
       const status = isDocumented ? 500 : 503;
       expectError(await bench.ask('puppet', { do: 'fail' }), status, 'InternalServerException', 'Prediction failed');

@@ -48,6 +48,11 @@ describe('on loopback', () => {
     }
   });
 
+  test.each(['/ping', '/livez', '/readyz'])('a probe may ask for the head only: %s', async (path) => {
+    const answer = await get('inference', path, {}, 'HEAD');
+    expect(answer).toMatchObject({ status: 200, text: '' });
+  });
+
   test('every name of this machine is taken', async () => {
     for (const host of ['localhost', 'LOCALHOST:1', '127.0.0.1:9', '127.1.2.3', '[::1]:8080', '']) {
       expect((await get('inference', '/ping', { host })).status, host).toBe(200);

@@ -99,6 +99,12 @@ describe('opening an archive', () => {
     expect(outer.manifest).toEqual({ modelVersion: '1.0' });
   });
 
+  it('does not take a folder with nothing but a manifest for one that was packed too deep', async () => {
+    await makeFolder(join(modelStore, 'manifest-only'), manifestFile({ modelName: 'alone' }));
+    const archive = await store.open('manifest-only');
+    expect(archive).toMatchObject({ modelDir: join(modelStore, 'manifest-only'), manifest: { modelName: 'alone' } });
+  });
+
   it('gives defaults to an archive without a manifest', async () => {
     await makeMar(join(modelStore, 'bare.mar'), { 'handler.py': '' });
     expect(await store.open('bare.mar')).toMatchObject({ manifest: { modelVersion: '1.0' }, configText: undefined });
