@@ -93,9 +93,17 @@ function flagsFor(model: string, flags: ServeFlags): ServeFlags {
 }
 
 async function showFirstSteps(server: RunningServer): Promise<void> {
+  const { management } = server.addresses;
+  // Nothing of it can be asked over a socket file in one line of curl.
+  if (!management.startsWith('http')) return;
   const { firstSteps } = await import('./first-steps.ts');
-  const response = await fetch(`${server.addresses.management}/models`);
+  const response = await fetch(`${management}/models`);
   const { models } = (await response.json()) as { models: { modelName: string }[] };
+  if (models.length === 0) {
+    const readiness = await fetch(`${management}/readyz`);
+    const { reasons } = (await readiness.json()) as { reasons: string[] };
+    process.stderr.write(`\nsconce: ${reasons.join('; ')}\n`);
+  }
   for (const { modelName } of models) process.stderr.write(`\n${(await firstSteps(server, modelName)) ?? ''}\n`);
 }
 

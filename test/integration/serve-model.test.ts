@@ -73,6 +73,14 @@ test('a model that cannot be loaded is told with the reason', async () => {
   await endsWell(terminal);
 });
 
+test('an archive that cannot be registered is told with the reason', async () => {
+  await writeFile(join(folder, 'broken.mar'), 'no archive');
+  const terminal = await serve('broken.mar');
+  const [line] = await terminal.find(/^sconce: load_models: broken\.mar is not loaded: .+$/m);
+  expect(line).toContain('neither a zip nor');
+  await endsWell(terminal);
+});
+
 test('a model that is not there ends the command', async () => {
   const terminal = await serve('./missing.onnx');
   expect(await terminal.exited).toBe(1);
