@@ -34,6 +34,12 @@ export function classification(
     const message = `is ${outputName}, of ${output.datatype}; labels need floating point scores for each class.`;
     throw section.invalid('output', message);
   }
+  if (output.shape.length === 1 && output.batchAxis === 0) {
+    throw section.invalid(
+      'output',
+      `is ${outputName}, which has one number for each row; labels need scores for each class.`,
+    );
+  }
   return {
     outputName,
     labels: (tensor) => {

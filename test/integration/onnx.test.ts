@@ -308,6 +308,16 @@ describe('every element type', () => {
     expect((back.json() as V2Answer).id).toBe('b');
   });
 
+  test('a classification of one number for each row is refused while loading', async () => {
+    const modelDir = await mkdtemp(join(folder, 'flat-'));
+    await writeFile(join(modelDir, 'network.onnx'), identityNetwork([{ name: 'x', type: 'FP32', shape: ['batch'] }]));
+    const worker = new NodeWorker(modelDir);
+    const answer = await worker.load({ modelDir, modelConfig: { classification: {} } });
+    expect(answer).toMatchObject({ type: 'error', code: 'HANDLER_INITIALIZE_FAILED' });
+    expect(answer['message']).toMatch(/classification\.output is .*one number for each row/);
+    await worker.exited;
+  });
+
   test('BF16 is refused while loading, saying what to do', async () => {
     const modelDir = await mkdtemp(join(folder, 'bf16-'));
     await writeFile(join(modelDir, 'network.onnx'), identityNetwork([{ name: 'x', type: 'BF16', shape: [1] }]));
