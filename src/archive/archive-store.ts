@@ -2,10 +2,11 @@
 // and that nothing unpacked outlives its model. Formats are unpack.ts's business, the manifest's content is manifest.ts's.
 import { randomBytes } from 'node:crypto';
 import { readdir, realpath, rm, stat } from 'node:fs/promises';
-import { join, relative, resolve, sep } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ServingError } from '../core/errors.ts';
 import type { Archive } from './archive.ts';
 import { checkFolderLinks } from './folder-links.ts';
+import { isInside } from './inside.ts';
 import { networkArchive, withNetwork } from './network-file.ts';
 import { DEFAULT_UNPACK_LIMITS, type UnpackLimits } from './unpack-limits.ts';
 
@@ -20,6 +21,14 @@ export interface ArchiveStoreOptions {
   /** Archives are unpacked below it; made when needed. */
   readonly workDir: string;
   readonly limits?: UnpackLimits;
+}
+
+/** An entry of the model store. */
+interface FoundEntry {
+  /** Real paths: of the store, and of the entry in it. */
+  readonly store: string;
+  readonly path: string;
+  readonly isFolder: boolean;
 }
 
 export class ArchiveStore {
@@ -81,7 +90,7 @@ export class ArchiveStore {
     this.#closing.signal.throwIfAborted();
     const found = await this.#find(url);
     if (found.isFolder) {
-      await checkFolderLinks(found.path, await this.#storePath());
+      await checkFolderLinks(found.path, found.store);
       return this.#describe(url, await innerFolderOf(found.path), async () => undefined);
     }
     if (found.path.endsWith('.onnx')) return networkArchive(url, found.path);
@@ -114,22 +123,21 @@ export class ArchiveStore {
   }
 
   /** The store's entry behind a url. */
-  async #find(url: string): Promise<{ readonly path: string; readonly isFolder: boolean }> {
+  async #find(url: string): Promise<FoundEntry> {
     const store = await this.#storePath();
     const name = nameOf(url);
     const path = await realpath(join(store, name)).catch((thrown: unknown) => {
       throw isAbsence(thrown) ? notFound(url) : thrown;
     });
-    const inside = relative(store, path);
-    if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`)) {
+    if (path === store || !isInside(store, path)) {
       throw new ServingError(
         'ARCHIVE_PATH_FORBIDDEN',
         `${url} is a link that leads out of the model store. Put the model itself into the store.`,
       );
     }
     const status = await stat(path);
-    if (status.isDirectory()) return { path, isFolder: true };
-    if (status.isFile() && !url.endsWith('/')) return { path, isFolder: false };
+    if (status.isDirectory()) return { store, path, isFolder: true };
+    if (status.isFile() && !url.endsWith('/')) return { store, path, isFolder: false };
     throw notFound(url);
   }
 

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import createRouter from 'find-my-way';
-import { isLoopback, type ListenAddress } from '../config/listen-address.ts';
+import { formatListenAddress, isLoopback, type ListenAddress } from '../config/listen-address.ts';
 import { ServingError } from '../core/errors.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import { errorDocument } from './http-errors.ts';
@@ -52,9 +52,9 @@ export class HttpServer {
         },
       );
     });
-    if (address.scheme === 'unix') return `unix:${address.path}`;
+    if (address.scheme === 'unix') return formatListenAddress(address);
     const { port } = server.address() as AddressInfo;
-    return `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`;
+    return formatListenAddress({ ...address, port });
   }
 
   /** Takes no new connections; those that are idle end now, the others with their answers. */

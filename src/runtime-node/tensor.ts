@@ -45,11 +45,6 @@ export function arrayTypeOf(datatype: TensorDatatype) {
   return datatype === 'BYTES' ? undefined : ARRAYS[datatype];
 }
 
-/** Bytes of one element; undefined for BYTES. */
-export function elementBytes(datatype: TensorDatatype): number | undefined {
-  return arrayTypeOf(datatype)?.BYTES_PER_ELEMENT;
-}
-
 /** Room for this many elements: zeros, or empty texts. */
 export function newTensorData(datatype: TensorDatatype, count: number): TensorData {
   const ArrayType = arrayTypeOf(datatype);

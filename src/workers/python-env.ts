@@ -15,8 +15,6 @@ export function pythonEnv(options: PythonEnvOptions): NodeJS.ProcessEnv {
   const { inherited, modelDir, packagesDir } = options;
   const entries = [handlerDir(options.handler), inherited['PYTHONPATH'], modelDir, packagesDir];
   return {
-    // See the Node runtime: ONNX Runtime's own builds report to Microsoft unless told not to.
-    ORT_DISABLE_TELEMETRY: '1',
     ...inherited,
     PYTHONPATH: entries.filter((entry) => entry !== undefined && entry !== '').join(delimiter),
     PYTHONUNBUFFERED: '1',

@@ -22,9 +22,11 @@ const node: Runtime = (spec, settings) => ({
   args: ['--enable-source-maps', NODE_WORKER],
   cwd: spec.modelDir,
   advice: 'Is Node.js still where it was when the server started?',
-  // The official builds of ONNX Runtime report to Microsoft unless told not to. Whoever wants that can say so in the server's environment.
-  env: { ORT_DISABLE_TELEMETRY: '1', ...settings.env },
+  env: settings.env,
 });
+
+/** The official builds of ONNX Runtime report to Microsoft unless told not to. Whoever wants that can say so in the server's environment. */
+const ENV_DEFAULTS = { ORT_DISABLE_TELEMETRY: '1' };
 
 const RUNTIMES: Readonly<Record<RuntimeName, Runtime>> = {
   node,
@@ -46,5 +48,6 @@ const RUNTIMES: Readonly<Record<RuntimeName, Runtime>> = {
 
 /** How to start a worker for this model. */
 export function launchFor(spec: ModelSpec, settings: RuntimeSettings): Launch {
-  return RUNTIMES[spec.runtime](spec, settings);
+  const launch = RUNTIMES[spec.runtime](spec, settings);
+  return { ...launch, env: { ...ENV_DEFAULTS, ...launch.env } };
 }

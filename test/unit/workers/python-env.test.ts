@@ -12,7 +12,6 @@ const options = {
 describe('the environment of a Python worker', () => {
   it('keeps what the server has, unbuffered, and says whether inputs are decoded', () => {
     expect(pythonEnv(options)).toEqual({
-      ORT_DISABLE_TELEMETRY: '1',
       HOME: '/home/x',
       PATH: '/bin',
       PYTHONPATH: '/models/m:/opt/sconce/python',
