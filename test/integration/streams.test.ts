@@ -95,7 +95,7 @@ test.concurrent('a client that stops reading does not grow the server, and loses
   expect((await predict(server, 'unread', { do: 'echo', value: 'next' })).text).toBe('next');
 });
 
-test.concurrent('a reader that pauses gets its whole stream, and the handler has waited for it', async () => {
+test.concurrent('a reader that pauses gets its whole stream, and the handler has waited for it', async ({ expect }) => {
   const model = await store.add('pausing');
   await register(server, 'pausing', { response_timeout: 1 });
   const answer = await openPrediction(server, 'pausing', { do: 'stream', count: 64, size: MEBIBYTE });
