@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Dict, List, Sequence, Tuple
 
 from sconce_worker.outbox import OpenJob, Outbox, Outcome, Output
-from sconce_worker.results import JobError, encode_result, response_head
+from sconce_worker.results import JobError, encode_result, job_error, response_head
 from ts.context import BatchLink
 from ts.handler_utils.cancellation import RequestCancelled
+
+logger = logging.getLogger(__name__)
 
 #: The header by which TorchServe's clients tell a streamed answer.
 STREAM_HEADER = "ts_stream_next"
@@ -30,8 +33,11 @@ class WorkerLink(BatchLink):
 
     def send_intermediate(self, ret: Any, req_id_map: Dict[int, str], message: str, code: int, context: Any) -> None:
         parts: List[Tuple[OpenJob, Outcome]] = []
-        for idx in req_id_map:
-            parts.append((self._jobs[idx], self._outcome(ret, idx, message, code, context)))
+        for idx, request_id in req_id_map.items():
+            outcome = self._outcome(ret, idx, message, code, context)
+            if isinstance(outcome, JobError):
+                logger.error("The stream of request %s ends: %s", request_id, outcome.message)
+            parts.append((self._jobs[idx], outcome))
         self._outbox.stream(parts, self._may_wait)
         if self._may_stop and all(job.is_cancelled for job in self._jobs):
             raise RequestCancelled("nobody waits for the requests of this batch any more")
@@ -40,6 +46,9 @@ class WorkerLink(BatchLink):
         if code != 200:
             return JobError("HANDLER_ERROR", message, code)
         try:
+            if isinstance(ret[idx], BaseException):
+                logger.error("The handler failed for one request.", exc_info=ret[idx])
+                return job_error(ret[idx])
             body = encode_result(ret[idx], idx, self._max_bytes)
             return Output(response_head(context.request_processor[idx], (STREAM_HEADER, "true")), body)
         except JobError as error:

@@ -49,10 +49,15 @@ def encode_frame(header: Header, parts: Sequence[Buffer] = ()) -> List[Buffer]:
     `parts` is appended to the header as its last key, and only when there are any. Raises ValueError for a header that JSON
     cannot carry (NaN, for instance).
     """
+    return encode_text(compact_json(header), parts)
+
+
+def encode_text(header: str, parts: Sequence[Buffer] = ()) -> List[Buffer]:
+    """The same for a header that is JSON already, an object with at least one member."""
     if parts:
-        header = dict(header, parts=list(map(len, parts)))
+        header = '%s,"parts":[%s]}' % (header[:-1], ",".join([str(len(part)) for part in parts]))
     # A lone surrogate (a file name in an exception's text, say) must not end the worker: it becomes a question mark.
-    text = compact_json(header).encode("utf-8", "replace")
+    text = header.encode("utf-8", "replace")
     if len(text) > MAX_HEADER_BYTES:
         raise ValueError(
             "the header has %d bytes, more than the %d that a frame may have" % (len(text), MAX_HEADER_BYTES)
@@ -102,7 +107,7 @@ class FrameReader:
         self._start += 4
         if size > MAX_HEADER_BYTES:
             raise FrameError("header-too-large", "a header of %d bytes; %d are allowed" % (size, MAX_HEADER_BYTES))
-        header = _parse_header(self._take(size))
+        header = _parse_header(self._take_text(size))
         lengths = header.pop("parts", None)
         if lengths is None:
             return Frame(header, [])
@@ -126,6 +131,14 @@ class FrameReader:
                 raise _truncated()
             self._end += received
         return True
+
+    def _take_text(self, size: int) -> Buffer:
+        """The next `size` bytes, to be read only."""
+        start = self._start
+        if size > self._end - start:
+            return self._take(size)
+        self._start = start + size
+        return self._buffer[start : start + size].tobytes()
 
     def _take(self, size: int) -> bytearray:
         """The next `size` bytes as one new bytearray."""
@@ -159,7 +172,7 @@ def _truncated() -> FrameError:
     return FrameError("truncated", "the channel closed in the middle of a frame")
 
 
-def _parse_header(raw: bytearray) -> Header:
+def _parse_header(raw: Buffer) -> Header:
     try:
         header = parse_json(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:

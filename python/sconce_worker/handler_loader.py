@@ -32,10 +32,7 @@ class EntryPoint(NamedTuple):
 def load_entry_point(handler: Optional[str], envelope: Optional[str], model_dir: str) -> EntryPoint:
     """Imports the handler and creates its object, without initialising it. Raises LoadFailure."""
     if not handler:
-        raise LoadFailure(
-            "HANDLER_NOT_FOUND",
-            "The model has no handler. Name one in the manifest (model.handler) or when registering.",
-        )
+        raise LoadFailure("HANDLER_NOT_FOUND", "The model has no handler.")
     module, function_name = _import_handler(handler, model_dir)
     entry_point = _find_entry_point(module, function_name)
     return entry_point if envelope is None else _wrap(entry_point, envelope)
@@ -83,8 +80,7 @@ def _not_found(handler: str, name: str, model_dir: str) -> str:
     except OSError:
         found = []
     listed = ", ".join(found[:10]) + (", …" if len(found) > 10 else "") if found else "no .py file"
-    what = "No handler %s: the archive has %s, and %s is no built-in handler." % (handler, listed, name)
-    return what + " Correct model.handler in the manifest."
+    return "No handler %s: the archive has %s, and %s is no built-in handler." % (handler, listed, name)
 
 
 def _find_entry_point(module: Any, function_name: Optional[str]) -> EntryPoint:
@@ -122,4 +118,23 @@ def _wrap(entry_point: EntryPoint, envelope: str) -> EntryPoint:
         raise load_failure("HANDLER_IMPORT_FAILED", error) from error
     if not classes:
         raise LoadFailure("HANDLER_NOT_FOUND", "The request envelope %s defines no class." % envelope)
-    return EntryPoint(classes[0](entry_point.handle).handle, entry_point.initialize)
+    return EntryPoint(_enveloped(classes[0], entry_point.handle), entry_point.initialize)
+
+
+def _enveloped(envelope: Any, handle: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    if not is_async(handle) or not hasattr(envelope, "handle_async"):
+        return envelope(handle).handle
+
+    async def handle_async(data: Any, context: Any) -> Any:
+        # An envelope remembers the batch at hand; with an async handler there are several.
+        return await envelope(handle).handle_async(data, context)
+
+    return handle_async
+
+
+def is_async(handle: Callable[[Any, Any], Any]) -> bool:
+    """Whether a handler answers with a coroutine."""
+    # Imported here: it takes longer than all modules of the worker, and most models do not come this way.
+    import inspect
+
+    return inspect.iscoroutinefunction(handle)

@@ -30,8 +30,10 @@ def decode_request(job: JobRequest, is_decoding: bool) -> Tuple[Row, RequestHead
     # The kind is the server's word; a client's header of the same name must not change it.
     if job.kind == "describe":
         headers["describe"] = "True"
-    else:
-        headers["explain"] = "True" if job.kind == "explain" else "False"
+    elif job.kind == "explain":
+        headers["explain"] = "True"
+    elif "explain" in headers:
+        headers["explain"] = "False"
     return row, headers
 
 

@@ -1,9 +1,14 @@
-"""Why a model could not be loaded: the code, the words and the trace that the server shows to whoever registered it."""
+"""Why a model could not be loaded: the code, the words and the trace that the server shows to whoever registered it.
+
+Here it is told what happened and where. What to do about it is said in one place for all workers, by the server.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from types import TracebackType
 from typing import List, Optional
 
 from sconce_worker.frames import Header
@@ -11,6 +16,8 @@ from sconce_worker.frames import Header
 _TRACE_LINES = 30
 _TRACE_CHARACTERS = 16000
 _TEXT_CHARACTERS = 500
+_LISTED_FILES = 20
+_OWN_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 
 
 class LoadFailure(Exception):
@@ -27,24 +34,22 @@ class LoadFailure(Exception):
         return {"type": "error", "code": self.code, "message": self.message, "trace": self.trace}
 
 
-def load_failure(code: str, error: BaseException, hint: str = "") -> LoadFailure:
+def load_failure(code: str, error: BaseException) -> LoadFailure:
     """The failure that an exception of the handler's code stands for.
 
-    Running out of memory has its own code, whatever the step.
+    Running out of memory and a missing file have codes of their own, whatever the step.
     """
     if isinstance(error, LoadFailure):
         return error
+    message = summary(error)
     if is_out_of_memory(error):
         code = "WORKER_OUT_OF_MEMORY"
-        hint = "Give the model fewer workers or the machine more memory."
-    elif code == "HANDLER_INITIALIZE_FAILED" and isinstance(error, FileNotFoundError):
+    elif code == "HANDLER_INITIALIZE_FAILED" and _is_missing_file(error):
         code = "MODEL_FILE_NOT_FOUND"
-        if error.filename is not None:
-            hint = "Relative names are looked for in the model's folder: is the file in the archive?"
-    elif not hint:
-        hint = _hint(error)
-    message = summary(error)
-    return LoadFailure(code, message + " " + hint if hint else message, _last_lines(error))
+        message += " The archive has %s." % _files_of_model()
+    elif isinstance(error, (ImportError, SyntaxError)):
+        message += " The worker runs Python %d.%d." % sys.version_info[:2]
+    return LoadFailure(code, message, _last_lines(error))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -53,6 +58,11 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = _text(error)
     return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+def _is_missing_file(error: BaseException) -> bool:
+    # torch.jit.load has an exception and words of its own for it.
+    return isinstance(error, FileNotFoundError) or "The provided filename" in _text(error)
 
 
 def summary(error: BaseException) -> str:
@@ -65,24 +75,35 @@ def summary(error: BaseException) -> str:
     return line if line[-1] in ".!?…" else line + "."
 
 
-def _hint(error: BaseException) -> str:
-    version = "%d.%d" % sys.version_info[:2]
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return "Install %s for the worker's Python %s, or add it to the model's requirements file." % (
-            error.name.partition(".")[0],
-            version,
-        )
-    if isinstance(error, SyntaxError):
-        return "The worker runs Python %s." % version
-    return ""
+def _files_of_model() -> str:
+    """What lies in the folder in which the worker was started: that of the model."""
+    try:
+        found = sorted(name for name in os.listdir(os.curdir) if name != "__pycache__")
+    except OSError:
+        return "no files that can be listed"
+    listed = ", ".join(found[:_LISTED_FILES])
+    return (listed + ", …" if len(found) > _LISTED_FILES else listed) or "no files"
 
 
 def _last_lines(error: BaseException) -> str:
     try:
-        lines: List[str] = "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()
+        own = _own_code(error.__traceback__)
+        lines: List[str] = "".join(traceback.format_exception(type(error), error, own)).splitlines()
     except Exception:
         return summary(error)
     return "\n".join(lines[-_TRACE_LINES:])[-_TRACE_CHARACTERS:]
+
+
+def _own_code(frames: Optional[TracebackType]) -> Optional[TracebackType]:
+    """The traceback from the author's first line on; all of it when no line is the author's."""
+    here = frames
+    while here is not None:
+        file = here.tb_frame.f_code.co_filename
+        is_ours = file.startswith(_OWN_FOLDER) or file.startswith("<frozen ") or file.endswith("importlib/__init__.py")
+        if not is_ours:
+            return here
+        here = here.tb_next
+    return frames
 
 
 def _text(error: Optional[BaseException]) -> str:

@@ -24,6 +24,8 @@ class Load(NamedTuple):
     limit_max_image_pixels: bool
     decode_input: bool
     model_config: Optional[Dict[str, Any]]
+    #: The metrics that the operator lists for handlers, each with name, unit, kind and dimensions; None where no file lists any.
+    model_metrics: Optional[List[Dict[str, Any]]]
     #: The largest answer (or part of a stream) in bytes; 0 is no limit.
     max_response_bytes: int
     #: How much of a job's stream may be sent before the server grants more.
@@ -73,6 +75,7 @@ def parse_load(frame: Frame) -> Load:
             limit_max_image_pixels=bool(header.get("limitMaxImagePixels", True)),
             decode_input=bool(header.get("decodeInput", True)),
             model_config=header.get("modelConfig"),
+            model_metrics=header.get("modelMetrics"),
             max_response_bytes=int(header.get("maxResponseBytes") or 0),
             credit_bytes=int(header["creditBytes"]),
             server_version=str(header.get("serverVersion", "")),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
-import uuid
 from typing import Any
 
-from sconce_worker.handler_loader import load_entry_point
+from sconce_worker.handler_loader import is_async, load_entry_point
 from sconce_worker.load_failure import load_failure
 from sconce_worker.messages import Load
 from sconce_worker.model_files import read_manifest, read_model_config
@@ -23,10 +21,10 @@ def load_service(load: Load, outbox: Outbox) -> Service:
     try:
         _find_modules_in(load.model_dir)
         manifest = read_manifest(load.model_dir)
-        metrics = MetricsCacheYamlImpl()
+        metrics = MetricsCacheYamlImpl(listed=load.model_metrics)
         metrics.model_name = load.model_name
         metrics.initialize_cache()
-        metrics.set_request_ids(str(uuid.uuid4()))
+        metrics.set_request_ids(_random_id())
         context = Context(
             load.model_name,
             load.model_dir,
@@ -41,12 +39,18 @@ def load_service(load: Load, outbox: Outbox) -> Service:
         loop = _new_event_loop() if _is_async_wanted(context) else None
         entry_point = load_entry_point(load.handler, load.envelope, load.model_dir)
         entry_point.initialize(context)
-        if not inspect.iscoroutinefunction(entry_point.handle):
+        if loop is not None and not is_async(entry_point.handle):
             loop = None
         return Service(load, context, entry_point.handle, outbox, loop)
     except BaseException as error:
         # BaseException: a handler that calls sys.exit while loading has failed to load, too.
         raise load_failure("HANDLER_INITIALIZE_FAILED", error) from error
+
+
+def _random_id() -> str:
+    # What uuid.uuid4 makes, without the time that importing uuid takes.
+    digits = os.urandom(16).hex()
+    return "%s-%s-4%s-a%s-%s" % (digits[:8], digits[8:12], digits[13:16], digits[17:20], digits[20:])
 
 
 def _is_async_wanted(context: Context) -> bool:

@@ -11,7 +11,8 @@ import socket
 import threading
 from typing import Any, Deque, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from sconce_worker.frames import Buffer, Header, encode_frame, send_buffers
+from sconce_worker.compact_json import compact_json
+from sconce_worker.frames import Buffer, Header, encode_frame, encode_text, send_buffers
 from sconce_worker.results import Body, Head, JobError
 
 #: How much of a job's stream is kept while it has no credit; with more, its handler waits.
@@ -35,10 +36,12 @@ Outcome = Union[Output, JobError]
 class OpenJob:
     """A job that has not ended: its credit, what is kept for it, and whether somebody still waits for it."""
 
-    __slots__ = ("id", "credit", "kept", "kept_bytes", "is_cancelled", "is_ended", "on_cancel")
+    __slots__ = ("id", "id_text", "credit", "kept", "kept_bytes", "is_cancelled", "is_ended", "on_cancel")
 
     def __init__(self, job_id: Any, credit: int) -> None:
         self.id = job_id
+        #: The id as JSON.
+        self.id_text = str(job_id) if type(job_id) is int else compact_json(job_id)
         self.credit = credit
         self.kept: Deque[Output] = collections.deque()
         self.kept_bytes = 0
@@ -122,7 +125,7 @@ class Outbox:
     def announce(self, jobs: Iterable[OpenJob]) -> None:
         """Says that these jobs reach the handler now."""
         if self._is_answering:
-            buffers = encode_frame({"type": "started", "jobs": [job.id for job in jobs]})
+            buffers = encode_text('{"type":"started","jobs":[%s]}' % ",".join([job.id_text for job in jobs]))
             with self._lock:
                 self._send(buffers)
 
@@ -247,18 +250,18 @@ class Outbox:
             send_buffers(self._sock, buffers)
 
 
-def _output_frames(
-    outputs: Sequence[Tuple[OpenJob, Output, bool]], handler_ms: Optional[float] = None
-) -> List[Buffer]:
+def _output_frames(outputs: Sequence[Tuple[OpenJob, Output, bool]], handler_ms: Optional[float] = None) -> List[Buffer]:
     if not outputs:
         return []
+    # Written by hand: this is on the way of every request, and most heads are empty.
     described = []
     for job, (head, body), is_last in outputs:
-        described.append({"job": job.id, "last": is_last, "as": body.kind, **head})
-    header: Header = {"type": "output", "outputs": described}
-    if handler_ms is not None:
-        header["handlerMs"] = handler_ms
-    return encode_frame(header, [output.body.value for _, output, _ in outputs])
+        more = "," + compact_json(head)[1:-1] if head else ""
+        last = "true" if is_last else "false"
+        described.append('{"job":%s,"last":%s,"as":"%s"%s}' % (job.id_text, last, body.kind, more))
+    took = "" if handler_ms is None else ',"handlerMs":%r' % handler_ms
+    header = '{"type":"output","outputs":[%s]%s}' % (",".join(described), took)
+    return encode_text(header, [output.body.value for _, output, _ in outputs])
 
 
 def _error_frames(failed: Sequence[Tuple[OpenJob, JobError]]) -> List[Buffer]:

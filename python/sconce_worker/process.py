@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
@@ -20,6 +21,9 @@ def set_up_process() -> Tuple[socket.socket, socket.socket]:
     die_with_parent()
     # The terminal's Ctrl-C goes to the whole foreground group; the server decides when its workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(faulthandler, "register"):
+        # By this signal the server asks where a model hangs that does not get loaded; the answer goes to stderr.
+        faulthandler.register(signal.SIGUSR1)
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s")
     try:
         data = _inherited_socket(DATA_DESCRIPTOR)

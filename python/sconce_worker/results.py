@@ -11,6 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from sconce_worker.frames import Buffer
 from sconce_worker.pretty_json import pretty_json
+from ts.utils.util import PredictionException
 
 # What an HTTP/1.1 header can carry: RFC 9110's token, and text without control characters.
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
@@ -40,6 +41,17 @@ class Body(NamedTuple):
     value: Buffer
 
 
+def job_error(error: BaseException) -> JobError:
+    """How an exception of the handler ends a job: one that it raised, or one that it returned as a request's result."""
+    if isinstance(error, PredictionException):
+        status = error.error_code
+        is_status = isinstance(status, int) and not isinstance(status, bool) and 200 <= status <= 999
+        return JobError("HANDLER_ERROR", str(error.message), int(status) if is_status else 500)
+    if isinstance(error, MemoryError) or "CUDA" in _text(error):
+        return JobError("OUT_OF_RESOURCES", "Out of resources")
+    return JobError("PREDICTION_FAILED", "Prediction failed")
+
+
 def check_results(results: Any, expected: int) -> List[Any]:
     """The list of results, one for each request. Raises JobError, which then holds for the whole batch."""
     if isinstance(results, list) and len(results) == expected:
@@ -49,6 +61,8 @@ def check_results(results: Any, expected: int) -> List[Any]:
         hint = ""
         if hasattr(results, "__await__") or hasattr(results, "__anext__"):
             hint = " A handler with async functions needs asyncCommunication: true in model-config.yaml."
+        elif hasattr(results, "__next__"):
+            hint = " Send parts of an answer with send_intermediate_predict_response, and return a list at the end."
         raise JobError(
             "OUTPUT_NOT_A_LIST",
             "The handler returned a %s where a list of %s was expected.%s" % (_type_name(results), requests, hint),
@@ -123,7 +137,8 @@ def response_head(processor: Any, extra: Optional[Tuple[str, str]] = None) -> He
 
 def _encode(result: Any) -> Body:
     if isinstance(result, str):
-        return Body("text", result.encode("utf-8"))
+        # An envelope says of the JSON that it has written what it is.
+        return Body(getattr(result, "result_kind", "text"), result.encode("utf-8"))
     if isinstance(result, (bytes, bytearray)):
         return Body("binary", result)
     # A handler that returns tensors has imported torch; nobody else pays for it.
@@ -144,6 +159,13 @@ def _save_tensor(torch: Any, tensor: Any) -> Buffer:
 
 def _invalid(what: str) -> JobError:
     return JobError("OUTPUT_HEADER_INVALID", "The handler set %s." % what)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _type_name(value: Any) -> str:

@@ -15,9 +15,8 @@ from sconce_worker.batch_link import STREAM_HEADER, WorkerLink
 from sconce_worker.inputs import Row, decode_request
 from sconce_worker.messages import JobRequest, Load
 from sconce_worker.outbox import OpenJob, Outbox, Outcome, Output
-from sconce_worker.results import Body, JobError, check_results, encode_result, response_head
+from sconce_worker.results import Body, JobError, check_results, encode_result, job_error, response_head
 from ts.context import Context, RequestProcessor
-from ts.utils.util import PredictionException
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +134,9 @@ class Service:
         self._finish(outcomes, elapsed_ms)
 
     def _outcome(self, result: Any, index: int, processors: Any, request_id: str) -> Outcome:
+        if isinstance(result, BaseException):
+            logger.error("The handler failed for one request: %s", request_id, exc_info=result)
+            return job_error(result)
         try:
             processor = processors[index]
             body = encode_result(result, index, self._max_bytes)
@@ -159,28 +161,11 @@ class Service:
             self._finish([(job, _NOTHING) for job in batch.jobs])
             return
         logger.error("The handler failed. Requests: %s", _listed(batch), exc_info=error)
-        failure = _job_error(error)
+        failure = job_error(error)
         self._finish([(job, failure) for job in batch.jobs])
 
     def _finish(self, outcomes: Sequence[Tuple[OpenJob, Outcome]], handler_ms: Optional[float] = None) -> None:
         self._outbox.finish(outcomes, handler_ms, self._may_linger)
-
-
-def _job_error(error: BaseException) -> JobError:
-    if isinstance(error, PredictionException):
-        status = error.error_code
-        is_status = isinstance(status, int) and not isinstance(status, bool) and 200 <= status <= 999
-        return JobError("HANDLER_ERROR", str(error.message), int(status) if is_status else 500)
-    if isinstance(error, MemoryError) or "CUDA" in _text(error):
-        return JobError("OUT_OF_RESOURCES", "Out of resources")
-    return JobError("PREDICTION_FAILED", "Prediction failed")
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return ""
 
 
 def _listed(batch: Batch) -> str:

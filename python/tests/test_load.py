@@ -95,6 +95,17 @@ class Handlers(unittest.TestCase):
         ) + "\ndef handle(rows, unused):\n    return rows and [[%s]]\n" % ", ".join(name + ".WHO" for name in names)
         self.assertEqual(json.loads(self.answer(files, "handler.py")), ["archive"] * len(names))
 
+    def test_a_package_ts_that_came_with_the_model_is_not_taken_for_ours(self) -> None:
+        files = {
+            "ts/__init__.py": "raise ImportError('TorchServe itself')\n",
+            "handler.py": "from ts.context import Context\nimport sys\n\n"
+            "def handle(data, context): return data and [[type(context) is Context, sys.path]]\n",
+        }
+        is_ours, path = json.loads(self.answer(files, "handler.py"))
+        self.assertTrue(is_ours)
+        # The folder of our packages is looked in last, as the server has said; it is not left in front of the archive.
+        self.assertGreater(path.index(packages.PACKAGES_DIR), 0)
+
     def test_relative_paths_and_the_context_are_those_of_the_model(self) -> None:
         source = """
             import os
@@ -209,7 +220,9 @@ class Failures(unittest.TestCase):
     def test_a_module_missing_inside_the_handler_is_named_and_not_the_fallback(self) -> None:
         header = self.failure({"handler.py": "import no_such_module.part\n"})
         self.assertEqual(header["code"], "HANDLER_IMPORT_FAILED")
-        self.assertTrue(header["message"].startswith("ModuleNotFoundError: No module named 'no_such_module'. Install"))
+        version = "%d.%d" % sys.version_info[:2]
+        message = "ModuleNotFoundError: No module named 'no_such_module'. The worker runs Python %s." % version
+        self.assertEqual(header["message"], message)
         self.assertNotIn("ts.torch_handler", header["trace"])
         self.assertIn("handler.py", header["trace"])
 
@@ -250,6 +263,14 @@ class Failures(unittest.TestCase):
         header = self.failure({"handler.py": "def handle(data, context):\n    open('weights.bin')\n"})
         self.assertEqual(header["code"], "MODEL_FILE_NOT_FOUND")
         self.assertIn("weights.bin", header["message"])
+        self.assertIn("The archive has handler.py.", header["message"])
+
+    def test_the_trace_begins_with_the_authors_code(self) -> None:
+        header = self.failure({"handler.py": "import other\n", "other.py": "1 / 0\n"})
+        self.assertNotIn("sconce_worker", header["trace"])
+        self.assertNotIn("importlib", header["trace"])
+        self.assertIn('handler.py", line 1, in <module>', header["trace"])
+        self.assertIn('other.py", line 1, in <module>', header["trace"])
 
     def test_a_missing_configuration_file(self) -> None:
         files = {

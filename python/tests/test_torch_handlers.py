@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import json
 import os
-import shutil
 import sys
-import tempfile
 import unittest
-from typing import Any, Dict, List, Optional
+from typing import Any
 
-import packages  # noqa: F401
+from torch_case import HAS_TORCH, HAS_TORCHVISION, TorchCase
 from worker_driver import WorkerDriver
-
-HAS_TORCH = importlib.util.find_spec("torch") is not None
-HAS_TORCHVISION = importlib.util.find_spec("torchvision") is not None and importlib.util.find_spec("PIL") is not None
 
 
 def _is_torch_required() -> bool:
@@ -46,38 +40,7 @@ class Net(torch.nn.Module):
 """
 
 
-class TorchCase(unittest.TestCase):
-    def setUp(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="sconce-torch-")
-        self.addCleanup(shutil.rmtree, self.folder, True)
-        self.seen: List[Any] = []
-        from ts.metrics.metric_sink import set_metric_sink
-
-        set_metric_sink(lambda *report: self.seen.append(report))
-        self.addCleanup(set_metric_sink, None)
-
-    def path(self, name: str) -> str:
-        return os.path.join(self.folder, name)
-
-    def write(self, name: str, text: str) -> None:
-        with open(self.path(name), "w", encoding="utf-8") as file:
-            file.write(text)
-
-    def context(
-        self, config: Optional[Dict[str, Any]] = None, headers: Optional[Dict[str, str]] = None, **model: str
-    ) -> Any:
-        from ts.context import Context, RequestProcessor
-        from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
-
-        manifest = {"model": dict({"modelName": "tested"}, **model)}
-        metrics = MetricsCacheYamlImpl()
-        metrics.model_name = "tested"
-        context = Context("tested", self.folder, manifest, 1, None, "0.1.0", True, metrics, config or {})
-        context.request_processor = [RequestProcessor(headers or {})]
-        context.request_ids = {0: "r-1"}
-        metrics.set_request_ids(context.request_ids)
-        return context
-
+class HandlerCase(TorchCase):
     def net(self) -> Any:
         import torch
 
@@ -91,7 +54,7 @@ class TorchCase(unittest.TestCase):
 
 
 @unittest.skipUnless(HAS_TORCH, "torch is not installed")
-class BaseHandlers(TorchCase):
+class BaseHandlers(HandlerCase):
     def base(self, **members: Any) -> Any:
         from ts.torch_handler.base_handler import BaseHandler
 
@@ -108,8 +71,6 @@ class BaseHandlers(TorchCase):
         module = "net_%d" % id(self)
         self.write(module + ".py", MODEL)
         torch.save({"layer.weight": self.net().weight.detach()}, self.path("weights.pth"))
-        sys.path.insert(0, self.folder)
-        self.addCleanup(sys.path.remove, self.folder)
         return module + ".py"
 
     def test_a_torchscript_model_answers(self) -> None:
@@ -148,7 +109,7 @@ class BaseHandlers(TorchCase):
     def test_a_file_of_no_known_kind_says_what_would_be(self) -> None:
         self.write("model.bin", "")
         with self.assertRaisesRegex(
-            RuntimeError, "No model weights could be loaded: model.bin is neither .pt, .onnx nor .so"
+            RuntimeError, "No model weights could be loaded: model.bin is neither .pt, .pt2, .onnx nor .so"
         ):
             self.base().initialize(self.context(serializedFile="model.bin"))
 
@@ -264,7 +225,7 @@ class InAWorker(unittest.TestCase):
         with WorkerDriver({"handler.py": self.HANDLER % "pass", "MAR-INF/MANIFEST.json": self.MANIFEST}) as worker:
             header = worker.load().header
             self.assertEqual(header["code"], "MODEL_FILE_NOT_FOUND")
-            self.assertEqual(header["message"], "ModelFileMissing: Missing the TorchScript model file model.pt.")
+            self.assertIn("ModelFileMissing: Missing the TorchScript model file model.pt.", header["message"])
 
     def test_a_built_in_handler_is_found_by_its_name(self) -> None:
         manifest = json.dumps({"model": {"modelName": "tested"}})
@@ -275,7 +236,7 @@ class InAWorker(unittest.TestCase):
 
 
 @unittest.skipUnless(HAS_TORCH and HAS_TORCHVISION, "torchvision or Pillow is not installed")
-class ImageClassifiers(TorchCase):
+class ImageClassifiers(HandlerCase):
     def setUp(self) -> None:
         super().setUp()
         import torch
@@ -313,13 +274,6 @@ class ImageClassifiers(TorchCase):
         self.assertEqual(handler.get_max_result_classes(), 5)
         (answer,) = handler.handle([{"body": self.image}], self.model_context)
         self.assertEqual(list(answer), ["five", "four", "3", "2", "1"])
-
-    @unittest.skipIf(importlib.util.find_spec("captum") is not None, "captum is installed")
-    def test_an_explanation_without_captum_says_what_to_install(self) -> None:
-        handler = self.classifier()
-        self.model_context.request_processor[0].get_request_properties()["explain"] = "True"
-        with self.assertRaisesRegex(ImportError, "Explanations need captum"):
-            handler.handle([{"body": self.image}], self.model_context)
 
     def test_the_limit_of_pixels_is_lifted_when_the_server_says_so(self) -> None:
         from PIL import Image

@@ -5,4 +5,7 @@ Importing this package needs the standard library only; modules that work with t
 
 from __future__ import annotations
 
+from ts._absent import watch_imports
 from ts.version import __version__ as __version__
+
+watch_imports()

@@ -6,6 +6,8 @@ import importlib
 import os
 from typing import Any, Dict, Optional
 
+from ts._absent import calling
+
 
 def send_intermediate_predict_response(
     ret: Any, req_id_map: Dict[int, str], message: str, code: int, context: Any
@@ -19,6 +21,11 @@ def send_intermediate_predict_response(
     if os.environ.get("LOCAL_RANK", "0") != "0":
         return
     context._link.send_intermediate(ret, req_id_map, message, code, context)
+
+
+def create_predict_response(*args: Any, **kwargs: Any) -> Any:
+    """Made an answer in TorchServe's wire format. Raises NotImplementedError, with what to use instead."""
+    raise calling("ts.protocol.otf_message_handler.create_predict_response")
 
 
 def import_class(class_name: str, module_prefix: Optional[str] = None) -> type:

@@ -1,8 +1,8 @@
-"""The metrics cache that the section `model_metrics` of a metrics file configures."""
+"""The metrics cache that the section `model_metrics` of a metrics file configures. In a worker, the server has read that file."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from ts.metrics.metric_cache_abstract import MetricCacheAbstract
 from ts.metrics.metric_cache_errors import (
@@ -24,21 +24,32 @@ _DEFAULT_METRICS: Dict[str, Any] = {
 class MetricsCacheYamlImpl(MetricCacheAbstract):
     """The class of `context.metrics`. Without a file it knows the worker's own metrics; all others are taken as they come."""
 
-    def __init__(self, config_file_path: Optional[str] = None) -> None:
+    def __init__(
+        self, config_file_path: Optional[str] = None, listed: Optional[Sequence[Dict[str, Any]]] = None
+    ) -> None:
+        """`listed` is what a metrics file lists when somebody else has read it: name, unit, kind and dimensions of each."""
         super().__init__(config_file_path)
+        self._listed = listed
 
     def initialize_cache(self) -> None:
         """Registers the configured metrics. Raises one of the cache's errors, naming the file, when it cannot be used."""
-        section = _DEFAULT_METRICS if self.config_file_path is None else self._read_section(self.config_file_path)
-        for kind, metrics in section.items():
+        for kind, metrics in self._sections().items():
             try:
                 metric_type = MetricTypes(kind)
-                for metric in metrics:
+                for metric in metrics or ():
                     self.add_metric_to_cache(metric["name"], metric["unit"], metric["dimensions"], metric_type)
             except (KeyError, TypeError, ValueError) as error:
                 raise GeneralMetricsCacheError(
                     "model_metrics.%s of %s cannot be used: %r" % (kind, self.config_file_path, error)
                 ) from error
+
+    def _sections(self) -> Dict[str, Any]:
+        if self._listed is not None:
+            sections: Dict[str, List[Dict[str, Any]]] = {}
+            for metric in self._listed:
+                sections.setdefault(metric["kind"], []).append(metric)
+            return sections
+        return _DEFAULT_METRICS if self.config_file_path is None else self._read_section(self.config_file_path)
 
     @staticmethod
     def _read_section(path: str) -> Dict[str, Any]:

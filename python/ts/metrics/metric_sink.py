@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import socket
-import time
 from typing import Any, Callable, Optional, Sequence, Tuple
 
 logger = logging.getLogger(__name__)
@@ -37,7 +35,7 @@ def emit_metric(
         except (TypeError, ValueError) as error:
             logger.error("[METRICS]Failed to update metric with name:%.80r: %s", name, error)
     else:
-        logger.info(_as_line(name, unit, number, kind, dimensions, request_ids))
+        logger.info("[METRICS]%s", as_line(name, unit, number, kind, dimensions, request_ids))
 
 
 def _as_number(value: Any) -> Optional[float]:
@@ -47,9 +45,19 @@ def _as_number(value: Any) -> Optional[float]:
         return None
 
 
-def _as_line(
-    name: str, unit: str, value: float, kind: str, dimensions: Sequence[Tuple[str, str]], request_ids: Sequence[str]
+def as_line(
+    name: str,
+    unit: str,
+    value: Any,
+    kind: Optional[str],
+    dimensions: Sequence[Tuple[str, str]],
+    request_ids: Sequence[str],
 ) -> str:
+    """The line by which TorchServe collected a metric; without `kind`, that of its first releases."""
+    import socket
+    import time
+
     listed = ",".join("%s:%s" % dimension for dimension in dimensions)
     tail = ",".join([socket.gethostname(), str(int(time.time())), *request_ids])
-    return "[METRICS]%s.%s:%s|#%s|#type:%s|#hostname:%s" % (name, unit, value, listed, kind.upper(), tail)
+    kind_part = "" if kind is None else "|#type:" + kind.upper()
+    return "%s.%s:%s|#%s%s|#hostname:%s" % (name, unit, value, listed, kind_part, tail)

@@ -16,8 +16,11 @@ from typing import Any, Dict, List, Optional, Tuple
 import torch
 
 from ts.handler_utils.timer import timed
+from ts.handler_utils.torch_export.load_model import load_exported_model, load_exported_package
 from ts.torch_handler.compile_options import compile_options, is_aot_compiled
+from ts.torch_handler.explanations import no_explanation, target_of
 from ts.torch_handler.model_files import ModelFileMissing, require_file
+from ts.torch_handler.onnx_inference import is_onnx_session, run_onnx_session
 from ts.torch_handler.torch_features import (
     find_ipex,
     find_onnxruntime,
@@ -59,7 +62,7 @@ def setup_ort_session(model_pt_path: str, map_location: Optional[str]) -> Any:
 
 
 class BaseHandler(abc.ABC):
-    """Loads TorchScript (`.pt`), eager (`modelFile` and weights), ONNX and AOT-compiled models; tensors in, lists out."""
+    """Loads TorchScript (`.pt`), eager (`modelFile`), exported (`.pt2`, `.so`) and ONNX models; tensors in, lists out."""
 
     def __init__(self) -> None:
         self.model: Any = None
@@ -105,6 +108,8 @@ class BaseHandler(abc.ABC):
             self.model = setup_ort_session(require_file(path, "ONNX model"), self.map_location)
         elif path.endswith(".so") and PT230_AVAILABLE and is_aot_compiled(config):
             self.model = self._load_torch_export_aot_compile(path)
+        elif path.endswith(".pt2"):
+            self.model = load_exported_package(require_file(path, "exported model"))
         else:
             raise _no_model(path)
 
@@ -127,7 +132,7 @@ class BaseHandler(abc.ABC):
         require_file(model_so_path, "compiled model")
         if self.map_location == "cuda":
             torch.cuda.set_device(self.device)
-        return torch._export.aot_load(model_so_path, self.map_location)
+        return load_exported_model(model_so_path, self.map_location)
 
     def _load_pickled_model(self, model_dir: str, model_file: str, model_pt_path: Optional[str]) -> Any:
         """Creates the only class of `model_file` and gives it the weights, if there are any."""
@@ -164,6 +169,8 @@ class BaseHandler(abc.ABC):
     @timed
     def inference(self, data: Any, *args: Any, **kwargs: Any) -> Any:
         """Runs the model without gradients."""
+        if is_onnx_session(self.model):
+            return run_onnx_session(self.model, data)
         with _inference_mode():
             return self.model(data.to(self.device), *args, **kwargs)
 
@@ -193,16 +200,13 @@ class BaseHandler(abc.ABC):
 
     def explain_handle(self, data_preprocess: Any, raw_data: Any) -> Any:
         """The explanation of a batch, by `get_insights` of the subclass."""
-        inputs, target = None, 0
         first = raw_data[0] if raw_data else None
-        if isinstance(first, dict):
-            inputs = first.get("data") or first.get("body")
-            target = first.get("target") or 0
-        return self.get_insights(data_preprocess, inputs, target)
+        inputs = (first.get("data") or first.get("body")) if isinstance(first, dict) else None
+        return self.get_insights(data_preprocess, inputs, target_of(raw_data))
 
     def get_insights(self, tensor_data: Any, inputs: Any, target: Any = 0) -> Any:
         """The explanation itself; for subclasses to say."""
-        raise NotImplementedError("%s explains nothing: define get_insights" % type(self).__name__)
+        raise no_explanation(self)
 
     def describe_handle(self) -> Any:
         """What the model tells of itself, a JSON object; for subclasses to say."""
@@ -277,5 +281,5 @@ def _no_model(path: str) -> Exception:
     elif name.endswith(".so"):
         why = "needs torch 2.3 or newer and pt2.export.aot_compile: true in model-config.yaml"
     else:
-        why = "is neither .pt, .onnx nor .so; weights of an eager model also need model.modelFile"
+        why = "is neither .pt, .pt2, .onnx nor .so; weights of an eager model also need model.modelFile"
     return RuntimeError("No model weights could be loaded: %s %s" % (name, why))

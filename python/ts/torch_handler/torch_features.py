@@ -62,3 +62,10 @@ def _import_if_there(name: str) -> Any:
         # An optional package that is broken must not take the model with it.
         logger.info("%s is installed, but cannot be imported: %s", name, error)
         return None
+
+
+def load_pickled(path: str) -> Any:
+    """What torch.save wrote, also objects that are no tensors: archives are code that the operator trusts."""
+    if torch_version() >= (2, 0, 0):
+        return torch.load(path, map_location="cpu", weights_only=False)
+    return torch.load(path, map_location="cpu")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from abc import ABC
 from typing import Any
 
@@ -12,7 +10,8 @@ from PIL import Image
 
 from ts.handler_utils.timer import timed
 from ts.torch_handler.base_handler import BaseHandler
-from ts.torch_handler.integrated_gradients import LazyIntegratedGradients
+from ts.torch_handler.explanations import LazyAttribution, as_class
+from ts.torch_handler.image_batch import load_image
 
 
 class VisionHandler(BaseHandler, ABC):
@@ -24,7 +23,7 @@ class VisionHandler(BaseHandler, ABC):
     def initialize(self, context: Any) -> None:
         """Loads the model; lets very large images in when the server says so."""
         super().initialize(context)
-        self.ig = LazyIntegratedGradients(self.model)
+        self.ig = LazyAttribution("IntegratedGradients", lambda: (self.model,))
         self.initialized = True
         if not context.system_properties.get("limit_max_image_pixels", True):
             Image.MAX_IMAGE_PIXELS = None
@@ -32,18 +31,8 @@ class VisionHandler(BaseHandler, ABC):
     @timed
     def preprocess(self, data: Any) -> Any:
         """One tensor of all images, on the device."""
-        images = []
-        for row in data:
-            image = row.get("data") or row.get("body")
-            if isinstance(image, str):
-                image = base64.b64decode(image)
-            if isinstance(image, (bytes, bytearray)):
-                image = self.image_processing(Image.open(io.BytesIO(image)))
-            else:
-                image = torch.FloatTensor(image)
-            images.append(image)
-        return torch.stack(images).to(self.device)
+        return torch.stack([load_image(row, self.image_processing) for row in data]).to(self.device)
 
     def get_insights(self, tensor_data: Any, inputs: Any, target: Any = 0) -> Any:
         """How much each pixel counted for `target`. Needs captum."""
-        return self.ig.attribute(tensor_data, target=target, n_steps=15).tolist()
+        return self.ig.attribute(tensor_data, target=as_class(target), n_steps=15).tolist()

@@ -1,0 +1,1 @@
+"""Handlers whose model is spread over several processes."""

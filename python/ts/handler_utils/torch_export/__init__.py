@@ -1,0 +1,1 @@
+"""Models that torch exported and compiled ahead of time."""
