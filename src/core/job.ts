@@ -3,7 +3,7 @@
 //
 //   queued ──dispatch──▶ held ──started──▶ started ──last part / failure──▶ ended
 //     ▲                   │                                                   ▲
-//     └── worker died ────┘           expiry, cancellation, failure ──────────┘
+//     └── died, recalled ─┘           expiry, cancellation, failure ──────────┘
 import { ServingError } from './errors.ts';
 
 /** What is asked of the handler. A batch holds jobs of one kind. */
@@ -62,6 +62,8 @@ export interface JobKeeper {
   abandoned(job: Job, error: ServingError): void;
   /** The reader has taken `sizeBytes` of a stream. */
   taken(job: Job, sizeBytes: number): void;
+  /** The handler begins with it. */
+  begun(job: Job): void;
   ended(job: Job, error: ServingError | undefined): void;
 }
 
@@ -122,6 +124,13 @@ export class Job {
   /** The reader gives up: a queued job leaves the queue, a running handler is told. Nothing happens to a job that is over. */
   abandon(error: ServingError = new ServingError('CANCELLED', 'The client closed the connection.')): void {
     if (this.state !== 'ended') this.#keeper.abandoned(this, error);
+  }
+
+  /** The handler begins with it: its waiting is over. Nothing happens to a job that has begun or is over. */
+  begin(): void {
+    if (this.state !== 'held') return;
+    this.state = 'started';
+    this.#keeper.begun(this);
   }
 
   /** Hands a part of the answer to the reader. Parts after the end are ignored: they are late, and never another job's. */

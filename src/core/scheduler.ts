@@ -77,8 +77,9 @@ export class Scheduler implements JobKeeper {
     for (const job of this.#queue.take(this.#queue.length)) job.fail(refusal(job.request));
   }
 
-  /** A worker is ready: it takes part from now on. */
+  /** A worker is ready: it takes part from now on, also in what others were given ahead. */
   addWorker(worker: BatchWorker): void {
+    for (const other of this.#workers) void other.recall().then((jobs) => this.#requeue(jobs));
     this.#workers.add(worker);
     this.pump();
   }
@@ -96,15 +97,8 @@ export class Scheduler implements JobKeeper {
   takeBack(jobs: readonly Job[]): void {
     const held = jobs.filter((job) => job.state === 'held');
     for (const job of held) job.timesGivenBack += 1;
-    const waiting = held.filter((job) => job.timesGivenBack <= MAX_TIMES_GIVEN_BACK);
-    for (const job of waiting) {
-      job.state = 'queued';
-      job.worker = undefined;
-    }
-    this.#running -= waiting.length;
-    this.#queue.putBack(waiting);
     for (const job of held) if (job.timesGivenBack > MAX_TIMES_GIVEN_BACK) job.fail(this.#workersDied(job));
-    this.pump();
+    this.#requeue(held);
   }
 
   /** Resolves when nothing waits and nothing runs. */
@@ -151,6 +145,10 @@ export class Scheduler implements JobKeeper {
     job.worker?.credit(job, sizeBytes);
   }
 
+  begun(job: Job): void {
+    this.#options.observer.dispatched(job, this.#options.clock.now() - job.arrivedAt);
+  }
+
   ended(job: Job, error: ServingError | undefined): void {
     const timer = this.#deadlines.get(job);
     if (timer !== undefined) {
@@ -162,6 +160,18 @@ export class Scheduler implements JobKeeper {
     if (this.#queue.length === 0 && this.#running === 0) {
       for (const resolve of this.#idleWaiters.splice(0)) resolve();
     }
+  }
+
+  /** Puts jobs that a worker does not have any more, and never began with, back to their places in the queue. */
+  #requeue(jobs: readonly Job[]): void {
+    const waiting = jobs.filter((job) => job.state === 'held');
+    for (const job of waiting) {
+      job.state = 'queued';
+      job.worker = undefined;
+    }
+    this.#running -= waiting.length;
+    this.#queue.putBack(waiting);
+    this.pump();
   }
 
   /**
@@ -182,16 +192,15 @@ export class Scheduler implements JobKeeper {
     const taken = this.#queue.take(size);
     const expired = taken.filter((job) => job.deadlineAt <= now);
     const alive = expired.length === 0 ? taken : taken.filter((job) => job.deadlineAt > now);
-    if (alive.length > 0) this.#dispatch(worker, alive, now);
+    if (alive.length > 0) this.#dispatch(worker, alive);
     // Their timers come late when the event loop was busy; a worker must not compute what nobody waits for.
     for (const job of expired) job.fail(deadlineExceeded(job, this.#options.model));
   }
 
-  #dispatch(worker: BatchWorker, batch: readonly Job[], now: number): void {
+  #dispatch(worker: BatchWorker, batch: readonly Job[]): void {
     for (const job of batch) {
       job.state = 'held';
       job.worker = worker;
-      this.#options.observer.dispatched(job, now - job.arrivedAt);
     }
     this.#running += batch.length;
     worker.run(batch);

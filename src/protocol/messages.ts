@@ -3,6 +3,7 @@
 import type { ErrorCode } from '../core/errors.ts';
 import { isErrorCode } from '../core/errors.ts';
 import type { HeaderPair, JobKind, OutputEncoding } from '../core/job.ts';
+import type { ListedMetric } from '../core/listed-metrics.ts';
 import { isTensorDatatype, type ModelSignature, type TensorSignature } from '../core/model-signature.ts';
 import type { ModelMetric } from '../core/ports.ts';
 import { FrameError, type FrameHeader } from './frame.ts';
@@ -27,6 +28,8 @@ export interface LoadMessage {
   readonly limitMaxImagePixels: boolean;
   readonly decodeInput: boolean;
   readonly modelConfig: Readonly<Record<string, unknown>> | null;
+  /** The metrics that the operator lists for handlers, null where no file lists any. */
+  readonly modelMetrics: readonly ListedMetric[] | null;
   readonly maxResponseBytes: number;
   /** What a job's stream may send before its reader has taken any of it. */
   readonly creditBytes: number;
@@ -53,7 +56,15 @@ export type ControlMessage =
   | { readonly type: 'cancel'; readonly jobs: readonly number[] }
   | { readonly type: 'ping'; readonly id: number }
   | { readonly type: 'credit'; readonly job: number; readonly bytes: number }
+  /** Asks for what was given ahead on this channel and the handler has not begun with. */
+  | { readonly type: 'recall' }
   | { readonly type: 'stop' };
+
+/** What a worker says on the control channel. */
+export type ControlReply =
+  | { readonly type: 'pong'; readonly id: number }
+  /** The answer to a `recall`: the worker has these no more. */
+  | { readonly type: 'returned'; readonly jobs: readonly number[] };
 
 export interface ReadyMessage {
   readonly type: 'ready';
@@ -61,6 +72,8 @@ export interface ReadyMessage {
   readonly capacity: number;
   /** How many jobs a worker of batches may be given while it computes; 0 for one that wants each batch when it asks for it. */
   readonly ahead: number;
+  /** Whether it takes batches ahead on the control channel too, and gives them back from there, also while it computes. */
+  readonly givesBack: boolean;
   readonly runtime: { readonly name: string; readonly version: string };
   /** The model's inputs and outputs, where the runtime knows them. */
   readonly signature: ModelSignature | undefined;
@@ -105,6 +118,19 @@ export interface MetricMessage extends ModelMetric {
 export type WorkerMessage = ReadyMessage | StartedMessage | OutputMessage | ErrorMessage | MetricMessage;
 
 const NO_HEADERS: readonly HeaderPair[] = [];
+const NO_IDS: readonly string[] = [];
+
+/** Reads a frame's header as a worker's word on the control channel. Throws FrameError naming the field that does not fit. */
+export function parseControlReply(header: FrameHeader): ControlReply {
+  switch (header.type) {
+    case 'pong':
+      return { type: 'pong', id: whole(header, 'id') };
+    case 'returned':
+      return { type: 'returned', jobs: jobIds(header) };
+    default:
+      throw new FrameError(`a worker sent a control message of unknown type ${JSON.stringify(header.type)}`);
+  }
+}
 
 /** Reads a frame's header as a worker's message; `partCount` must fit it. Throws FrameError naming the field that does not. */
 export function parseWorkerMessage(header: FrameHeader, partCount: number): WorkerMessage {
@@ -155,6 +181,7 @@ function parseReady(header: FrameHeader): ReadyMessage {
     type: 'ready',
     capacity,
     ahead: header['ahead'] === undefined ? 0 : whole(header, 'ahead'),
+    givesBack: header['givesBack'] === true,
     runtime: { name: text(runtime, 'name'), version: text(runtime, 'version') },
     signature: header['signature'] === undefined ? undefined : parseSignature(record(header['signature'], 'signature')),
   };
@@ -196,7 +223,16 @@ function parseMetric(header: FrameHeader): MetricMessage {
   if (kind !== 'counter' && kind !== 'gauge' && kind !== 'histogram') throw wrong('kind', kind);
   if (typeof value !== 'number') throw wrong('value', value);
   const dimensions = header['dimensions'] === undefined ? NO_HEADERS : pairs(header, 'dimensions');
-  return { type: 'metric', name: text(header, 'name'), unit: text(header, 'unit'), value, kind, dimensions };
+  const requestIds = header['requestIds'] === undefined ? NO_IDS : list(header, 'requestIds').map(String);
+  return {
+    type: 'metric',
+    name: text(header, 'name'),
+    unit: text(header, 'unit'),
+    value,
+    kind,
+    dimensions,
+    requestIds,
+  };
 }
 
 function jobIds(header: FrameHeader): readonly number[] {

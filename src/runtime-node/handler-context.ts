@@ -4,12 +4,13 @@ import type { ModelMetric } from '../core/ports.ts';
 import type { LoadMessage } from '../protocol/messages.ts';
 import type { HandlerContext, HandlerLog, HandlerMetrics, MetricOptions } from './handler.ts';
 import { openOnnx } from './handler-onnx.ts';
+import { onnxSettings } from './onnx-settings.ts';
 
 /** What the worker lends to a handler. */
 export interface HandlerResources {
   /** Passes a value on to the server. */
   reportMetric(metric: ModelMetric): void;
-  /** Threads for one run of an ONNX session; at least 1. */
+  /** Threads for one run of an ONNX session whose model does not set them; at least 1. */
   readonly onnxThreads: number;
 }
 
@@ -31,7 +32,9 @@ export function handlerContext(load: LoadMessage, resources: HandlerResources): 
       if (file === undefined) {
         throw new TypeError('context.onnx: name a file, or let the manifest name one (model.serializedFile).');
       }
-      return openOnnx(file, { threads: resources.onnxThreads, gpuId: load.gpuId });
+      const { modelConfig, gpuId } = load;
+      const providers = gpuId === null ? (['cpu'] as const) : (['cuda', 'cpu'] as const);
+      return openOnnx(file, onnxSettings({ modelConfig, threads: resources.onnxThreads }, providers), gpuId);
     },
   };
 }

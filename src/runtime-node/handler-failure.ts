@@ -3,36 +3,23 @@
 
 import type { HandlerError } from './handler.ts';
 import { HANDLER_ERROR } from './handler-brands.ts';
+import { failureOf, isOutOfMemory, OutputError } from './request-error.ts';
 import type { RequestFailure } from './runtime-model.ts';
 
 const TRACE_LINES = 30;
 const TEXT_CHARACTERS = 500;
-const OUT_OF_MEMORY = /out of memory|allocation failed|failed to allocate/i;
-
-/** A result that cannot be sent. Its message is for the client, and the author's log. */
-export class ResultError extends Error {
-  readonly code: RequestFailure['code'];
-
-  constructor(code: RequestFailure['code'], message: string) {
-    super(message);
-    this.name = 'ResultError';
-    this.code = code;
-  }
-}
 
 export function isHandlerError(value: unknown): value is HandlerError {
   return value instanceof Error && HANDLER_ERROR in value;
 }
 
-export function isOutOfMemory(thrown: unknown): boolean {
-  return thrown instanceof Error && OUT_OF_MEMORY.test(thrown.message);
-}
-
 /** The failure of a request for which the handler threw or returned this. */
-export function failureOf(thrown: unknown): RequestFailure {
+export function handlerFailureOf(thrown: unknown): RequestFailure {
   if (isHandlerError(thrown)) return { code: 'HANDLER_ERROR', message: thrown.message, status: thrown.status };
-  if (thrown instanceof ResultError) return { code: thrown.code, message: thrown.message };
-  if (isOutOfMemory(thrown)) return { code: 'OUT_OF_RESOURCES', message: 'The handler ran out of memory.' };
+  if (thrown instanceof OutputError) return failureOf(thrown);
+  if (thrown instanceof Error && isOutOfMemory(thrown.message)) {
+    return { code: 'OUT_OF_RESOURCES', message: 'The handler ran out of memory.' };
+  }
   const kind = thrown instanceof Error ? thrown.name : `a thrown ${typeof thrown}`;
   return { code: 'PREDICTION_FAILED', message: `The handler failed (${kind}); the log of the server says why.` };
 }

@@ -10,12 +10,13 @@ import {
   type SingleFunction,
 } from './handler.ts';
 import { HANDLER_LOG, type HandlerResources, handlerContext } from './handler-context.ts';
-import { failureOf, isHandlerError, isOutOfMemory, ResultError, summaryOf, traceOf } from './handler-failure.ts';
+import { handlerFailureOf, isHandlerError, summaryOf, traceOf } from './handler-failure.ts';
 import { handlerRequest, RefusedRequest } from './handler-request.ts';
 import { encodeResult, typeName } from './handler-result.ts';
 import { isStream, sendStream } from './handler-stream.ts';
 import { LoadError } from './load-error.ts';
 import { type LoadedHandler, loadHandler } from './load-handler.ts';
+import { isOutOfMemory, OutputError } from './request-error.ts';
 import type { Outcome, RuntimeModel, RuntimeRequest } from './runtime-model.ts';
 
 type Settled = { readonly value: unknown } | { readonly error: unknown };
@@ -29,7 +30,7 @@ export async function loadHandlerModel(load: LoadMessage, resources: HandlerReso
     return new HandlerModel(handler, state, context, load.maxResponseBytes);
   } catch (error) {
     if (error instanceof LoadError) throw error;
-    if (isOutOfMemory(error)) {
+    if (error instanceof Error && isOutOfMemory(error.message)) {
       const remedy = 'Give the model fewer workers or the machine more memory.';
       throw new LoadError('WORKER_OUT_OF_MEMORY', `${summaryOf(error)} ${remedy}`, traceOf(error));
     }
@@ -123,16 +124,16 @@ class HandlerModel implements RuntimeModel {
       const format = { maxBytes: this.#maxBytes, isStream: false };
       return { part: encodeResult(result.value, `Result ${index} of the handler`, format) };
     } catch (error) {
-      if (error instanceof LoggedError) return { failure: failureOf(error.cause) };
+      if (error instanceof LoggedError) return { failure: handlerFailureOf(error.cause) };
       if (!request.signal.aborted) this.#log(error, request.requestId);
-      return { failure: failureOf(error) };
+      return { failure: handlerFailureOf(error) };
     }
   }
 
   /** Tells the author, unless it was the author who told the client. */
   #log(error: unknown, requests: string): void {
     if (isHandlerError(error)) return;
-    const text = error instanceof ResultError ? error.message : traceOf(error);
+    const text = error instanceof OutputError ? error.message : traceOf(error);
     HANDLER_LOG.error(`The handler failed. Requests: ${requests}\n${text}`);
   }
 }
@@ -154,18 +155,18 @@ async function settled(action: () => Promise<unknown>): Promise<Settled> {
   }
 }
 
-function wrongList(value: unknown, expected: number): ResultError | undefined {
+function wrongList(value: unknown, expected: number): OutputError | undefined {
   const wanted = `a list of ${expected} ${expected === 1 ? 'result' : 'results, one for each request,'} was expected`;
   if (Array.isArray(value)) {
     if (value.length === expected) return undefined;
-    return new ResultError(
-      'PREDICTION_FAILED',
+    return new OutputError(
       `The handler returned a list of length ${value.length} where ${wanted}.`,
+      'PREDICTION_FAILED',
     );
   }
   const hint = isStream(value) ? ' To stream, return a list of generators, or write predictOne as a generator.' : '';
-  return new ResultError(
-    'PREDICTION_FAILED',
+  return new OutputError(
     `The handler returned a value of type ${typeName(value)} where ${wanted}.${hint}`,
+    'PREDICTION_FAILED',
   );
 }

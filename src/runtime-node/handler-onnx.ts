@@ -4,16 +4,13 @@ import { stat } from 'node:fs/promises';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { OnnxInput, OnnxOutput, OnnxSession } from './handler.ts';
 import { LoadError } from './load-error.ts';
+import { type OnnxSettings, sessionOptions } from './onnx-settings.ts';
 
-export interface OnnxOptions {
-  /** Threads of one run; at least 1. */
-  readonly threads: number;
-  /** The GPU to compute on, null for the CPU. */
-  readonly gpuId: number | null;
-}
-
-/** Opens an ONNX file. Rejects with a LoadError: MODEL_FILE_NOT_FOUND, or HANDLER_INITIALIZE_FAILED with the runtime's own words. */
-export async function openOnnx(file: string, options: OnnxOptions): Promise<OnnxSession> {
+/**
+ * Opens an ONNX file; `gpuId` is the GPU of the worker, null for none. Rejects with a LoadError: MODEL_FILE_NOT_FOUND, or
+ * HANDLER_INITIALIZE_FAILED with the runtime's own words.
+ */
+export async function openOnnx(file: string, settings: OnnxSettings, gpuId: number | null): Promise<OnnxSession> {
   const isFile = await stat(file).then(
     (found) => found.isFile(),
     () => false,
@@ -23,11 +20,7 @@ export async function openOnnx(file: string, options: OnnxOptions): Promise<Onnx
   }
   const runtime = await importRuntime();
   try {
-    const session = await runtime.InferenceSession.create(file, {
-      executionProviders: options.gpuId === null ? ['cpu'] : [{ name: 'cuda', deviceId: options.gpuId }, 'cpu'],
-      intraOpNumThreads: options.threads,
-      interOpNumThreads: 1,
-    });
+    const session = await runtime.InferenceSession.create(file, sessionOptions(settings, gpuId));
     return new Session(session, runtime.Tensor);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

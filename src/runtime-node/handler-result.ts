@@ -2,8 +2,8 @@
 import type { HeaderPair, OutputEncoding } from '../core/job.ts';
 import type { Reply } from './handler.ts';
 import { REPLY } from './handler-brands.ts';
-import { ResultError } from './handler-failure.ts';
 import { jsonText } from './handler-json.ts';
+import { OutputError } from './request-error.ts';
 import type { ResultPart } from './runtime-model.ts';
 
 // What an HTTP/1.1 header can carry: RFC 9110's token, and text without control characters.
@@ -20,14 +20,14 @@ export interface ResultFormat {
   readonly isStream: boolean;
 }
 
-/** The bytes, status and headers of one result. Throws ResultError for what cannot be sent; `what` names the result in its text. */
+/** The bytes, status and headers of one result. Throws OutputError for what cannot be sent; `what` names the result in its text. */
 export function encodeResult(result: unknown, what: string, format: ResultFormat): ResultPart {
   const whole = isReply(result) ? result : undefined;
   const { bytes, encoding } = encodeValue(whole === undefined ? result : whole.value, what, format);
   if (format.maxBytes > 0 && bytes.byteLength > format.maxBytes) {
-    throw new ResultError(
-      'RESPONSE_TOO_LARGE',
+    throw new OutputError(
       `${what} has ${bytes.byteLength} bytes; max_response_size allows ${format.maxBytes}. Raise it, or let the handler answer with less.`,
+      'RESPONSE_TOO_LARGE',
     );
   }
   const headers = whole === undefined ? [] : headersOf(whole);
@@ -62,8 +62,7 @@ function encodeValue(value: unknown, what: string, format: ResultFormat): Pick<R
     const text = jsonText(value);
     return { bytes: Buffer.from(format.isStream ? `${text}\n` : text), encoding: 'json' };
   } catch (error) {
-    throw new ResultError(
-      'OUTPUT_NOT_SERIALISABLE',
+    throw new OutputError(
       `${what} (type ${typeName(value)}) cannot be sent: ${whyNot(error)}. Return what JSON can say, a string or a Uint8Array.`,
     );
   }
@@ -102,6 +101,6 @@ function headersOf({ headers, contentType }: Reply): HeaderPair[] {
   return [['content-type', contentType], ...pairs];
 }
 
-function invalid(what: string): ResultError {
-  return new ResultError('OUTPUT_HEADER_INVALID', `The handler set ${what}.`);
+function invalid(what: string): OutputError {
+  return new OutputError(`The handler set ${what}.`, 'OUTPUT_HEADER_INVALID');
 }

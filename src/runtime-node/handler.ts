@@ -123,7 +123,10 @@ export interface HandlerContext {
   readonly threads: number;
   readonly log: HandlerLog;
   readonly metrics: HandlerMetrics;
-  /** Opens an ONNX file of the archive, by default the `modelFile`, with ONNX Runtime (the optional package onnxruntime-node). */
+  /**
+   * Opens an ONNX file of the archive, by default the `modelFile`, with ONNX Runtime (the optional package onnxruntime-node) and the settings
+   * of the `onnx:` section of `model-config.yaml`.
+   */
   onnx(path?: string): Promise<OnnxSession>;
 }
 

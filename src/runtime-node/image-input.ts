@@ -1,6 +1,8 @@
 // Pictures as tensors: PNG, JPEG and WebP bodies are decoded by sharp, then resized, cropped and scaled by the numbers of Pillow and
 // torchvision. EXIF orientation and colour profiles are left aside, as Pillow does.
+import type { Sharp } from 'sharp';
 import { halfFromNumber, roundHalfEven } from './half.ts';
+import { imageKind, imageSamples } from './image-kind.ts';
 import type { ImageSettings } from './image-settings.ts';
 import { LoadError } from './load-error.ts';
 import { RequestError } from './request-error.ts';
@@ -25,14 +27,13 @@ export async function openImageInput(settings: ImageSettings): Promise<ImageInpu
   return {
     inputName: settings.inputName,
     isBare: settings.hasBatchAxis,
-    recognises: (bytes) => kindOf(bytes) !== undefined,
+    recognises: (bytes) => imageKind(bytes) !== undefined,
     read: async (bytes) => {
-      if (kindOf(bytes) === undefined) throw new RequestError('The image is none of PNG, JPEG and WebP.');
-      const [red = 0, green = 0, blue = 0] = settings.background;
-      const options = { limitInputPixels: settings.maxPixels, failOn: 'error', ignoreIcc: true } as const;
-      let decoded: Awaited<ReturnType<typeof decode>>;
+      if (imageKind(bytes) === undefined) throw new RequestError('The image is none of PNG, JPEG and WebP.');
+      let decoded: Pixels;
       try {
-        decoded = await decode();
+        const options = { limitInputPixels: settings.maxPixels, failOn: 'error', ignoreIcc: true } as const;
+        decoded = await decode(sharp(bytes, options), imageSamples(bytes), settings.background);
       } catch (error) {
         const text = error instanceof Error ? error.message : String(error);
         const isTooLarge = /pixel limit/i.test(text);
@@ -44,19 +45,7 @@ export async function openImageInput(settings: ImageSettings): Promise<ImageInpu
         }
         throw new RequestError(`The image cannot be decoded: ${text.split('\n')[0]?.trim() ?? ''}.`);
       }
-      const { data, info } = decoded;
-      return tensorOf(
-        prepared({ width: info.width, height: info.height, channels: info.channels, data }, settings),
-        settings,
-      );
-
-      function decode() {
-        return sharp(bytes, options)
-          .flatten({ background: { r: red, g: green, b: blue } })
-          .toColourspace('srgb')
-          .raw({ depth: 'uchar' })
-          .toBuffer({ resolveWithObject: true });
-      }
+      return tensorOf(prepared(decoded, settings), settings);
     },
   };
 }
@@ -73,13 +62,47 @@ async function importSharp() {
   }
 }
 
-/** The kind of picture that the first bytes promise; undefined for what is not read. */
-function kindOf(bytes: Uint8Array): 'png' | 'jpeg' | 'webp' | undefined {
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(12, bytes.length)).toString('latin1');
-  if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'png';
-  if (head.startsWith('\xff\xd8\xff')) return 'jpeg';
-  if (head.startsWith('RIFF') && head.slice(8) === 'WEBP') return 'webp';
-  return undefined;
+/** The levels of a picture. Rejects with sharp's error for one that cannot be decoded. */
+async function decode(
+  picture: Sharp,
+  samples: ReturnType<typeof imageSamples>,
+  [red = 0, green = 0, blue = 0]: readonly number[],
+): Promise<Pixels> {
+  switch (samples) {
+    case 'cmyk':
+      return fromInks(await levelsOf(picture.pipelineColourspace('cmyk').toColourspace('cmyk'), 'uchar'));
+    case 'grey16':
+      return cutAt255(await levelsOf(picture.toColourspace('grey16'), 'ushort'));
+    case 'usual': {
+      const flat = picture.flatten({ background: { r: red, g: green, b: blue } });
+      return levelsOf(flat.toColourspace('srgb'), 'uchar');
+    }
+  }
+}
+
+async function levelsOf(picture: Sharp, depth: 'uchar' | 'ushort'): Promise<Pixels> {
+  const { data, info } = await picture.raw({ depth }).toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, channels: info.channels, data };
+}
+
+/** Cyan, magenta, yellow and black as red, green and blue by Pillow's arithmetic, which knows no colour profiles. */
+function fromInks({ width, height, channels, data }: Pixels): Pixels {
+  const out = new Uint8Array(width * height * 3);
+  for (let index = 0; index < width * height; index += 1) {
+    const at = index * channels;
+    const light = 255 - (data[at + 3] ?? 0);
+    for (let channel = 0; channel < 3; channel += 1) {
+      const product = (data[at + channel] ?? 0) * light + 128;
+      out[index * 3 + channel] = Math.max(0, light - (((product >> 8) + product) >> 8));
+    }
+  }
+  return { width, height, channels: 3, data: out };
+}
+
+/** Levels of 16 bits, of which Pillow keeps those up to 255 and makes all above white. `data` holds them as bytes. */
+function cutAt255({ width, height, channels, data }: Pixels): Pixels {
+  const wide = new Uint16Array(Uint8Array.from(data).buffer);
+  return { width, height, channels, data: Uint8Array.from(wide, (level) => Math.min(255, level)) };
 }
 
 /** The picture in the model's colours and size. */

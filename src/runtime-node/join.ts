@@ -1,14 +1,19 @@
 // Tensors of several requests as one, along an axis, and back.
-import { elementCount, newTensorData, type Tensor, type TensorData } from './tensor.ts';
+import { arrayTypeOf, elementCount, newTensorData, type Tensor, type TensorData } from './tensor.ts';
 
-/** One tensor of all rows, in order. All of them agree in datatype and in every dimension but `axis`. */
+/**
+ * One tensor of all rows, in order. All of them agree in datatype and in every dimension but `axis`. Shares their memory where one lies
+ * behind the other already, as raw tensors of one batch do.
+ */
 export function joinTensors(tensors: readonly [Tensor, ...Tensor[]], axis: number): Tensor {
   const [first] = tensors;
   if (tensors.length === 1) return first;
   const shape = [...first.shape];
   shape[axis] = tensors.reduce((sum, tensor) => sum + (tensor.shape[axis] ?? 0), 0);
-  const data = newTensorData(first.datatype, elementCount(shape));
   const blocks = elementCount(shape.slice(0, axis));
+  const adjoining = blocks === 1 ? adjoiningData(tensors) : undefined;
+  if (adjoining !== undefined) return { datatype: first.datatype, shape, data: adjoining };
+  const data = newTensorData(first.datatype, elementCount(shape));
   const rowSize = elementCount(shape.slice(axis + 1));
   let at = 0;
   for (let block = 0; block < blocks; block += 1) {
@@ -42,6 +47,19 @@ export function splitTensor(tensor: Tensor, axis: number, rowCounts: readonly nu
     }
     return { datatype, shape, data: own };
   });
+}
+
+/** The elements of all tensors as one array over their memory; undefined unless each begins where the one before ends. */
+function adjoiningData([first, ...others]: readonly [Tensor, ...Tensor[]]): TensorData | undefined {
+  const ArrayType = arrayTypeOf(first.datatype);
+  if (ArrayType === undefined || Array.isArray(first.data)) return undefined;
+  const { buffer, byteOffset } = first.data;
+  let end = byteOffset + first.data.byteLength;
+  for (const { data } of others) {
+    if (Array.isArray(data) || data.buffer !== buffer || data.byteOffset !== end) return undefined;
+    end += data.byteLength;
+  }
+  return new ArrayType(buffer as ArrayBuffer, byteOffset, (end - byteOffset) / ArrayType.BYTES_PER_ELEMENT);
 }
 
 function part(data: TensorData, from: number, to: number): TensorData {

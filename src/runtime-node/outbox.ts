@@ -31,16 +31,17 @@ export class Outbox {
     return this.#jobs.size;
   }
 
-  /** Takes in jobs that have arrived, and tells the server that they are begun. */
-  begin(ids: readonly number[]): OpenJob[] {
-    const jobs = ids.map((id) => {
-      const job = new OpenJob(id, this.#limits.creditBytes);
-      this.#jobs.set(id, job);
-      if (this.#earlyCancels.delete(id)) job.cancel();
-      return job;
-    });
-    this.#data.send({ type: 'started', jobs: ids });
-    return jobs;
+  /** Takes in a job that has arrived. */
+  open(id: number): OpenJob {
+    const job = new OpenJob(id, this.#limits.creditBytes);
+    this.#jobs.set(id, job);
+    if (this.#earlyCancels.delete(id)) job.cancel();
+    return job;
+  }
+
+  /** Tells the server that these are begun with. */
+  announce(jobs: readonly OpenJob[]): void {
+    this.#data.send({ type: 'started', jobs: jobs.map(({ id }) => id) });
   }
 
   /** Sends, or keeps, a part that is not the job's last. Resolves when more may come; rejects once the job is cancelled or has ended. */
@@ -65,8 +66,8 @@ export class Outbox {
     job.signal.throwIfAborted();
   }
 
-  /** Ends jobs, each behind what is still kept for it. */
-  finish(ends: readonly (readonly [OpenJob, Outcome])[]): void {
+  /** Ends jobs, each behind what is still kept for it. `handlerMs` is how long the batch took that ends with them. */
+  finish(ends: readonly (readonly [OpenJob, Outcome])[], handlerMs?: number): void {
     const outputs: { job: OpenJob; part: ResultPart; isLast: boolean }[] = [];
     const failures = new Map<string, { readonly failure: RequestFailure; readonly ids: number[] }>();
     for (const [job, outcome] of ends) {
@@ -86,7 +87,7 @@ export class Outbox {
         failures.set(key, group);
       }
     }
-    this.#sendParts(outputs);
+    this.#sendParts(outputs, handlerMs);
     for (const { failure, ids } of failures.values()) {
       const { code, message, status } = failure;
       this.#data.send({ type: 'error', code, message, jobs: ids, ...(status === undefined ? {} : { status }) });
@@ -135,14 +136,14 @@ export class Outbox {
     return { code: 'RESPONSE_TOO_LARGE', message };
   }
 
-  #sendParts(outputs: readonly { job: OpenJob; part: ResultPart; isLast: boolean }[]): void {
+  #sendParts(outputs: readonly { job: OpenJob; part: ResultPart; isLast: boolean }[], handlerMs?: number): void {
     if (outputs.length === 0) return;
     const heads = outputs.map(({ job, part, isLast }) => {
       const { encoding, status, reason, headers } = part;
       return { job: job.id, last: isLast, as: encoding, status, reason, headers };
     });
     this.#data.sendParts(
-      { type: 'output', outputs: heads },
+      { type: 'output', outputs: heads, handlerMs },
       outputs.map(({ part }) => [part.bytes]),
       outputs.map(({ part }) => part.bytes.length),
     );

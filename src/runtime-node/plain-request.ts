@@ -1,7 +1,9 @@
 // Requests in the plain forms of /predictions: JSON values, raw tensors, images and forms. The Open Inference Protocol's bodies are
 // open-inference.ts's.
 import { type Asked, checkedInputs, findInput, headerOf, namesOf } from './asked.ts';
+import { imageSectionMissing } from './image-advice.ts';
 import type { ImageInput } from './image-input.ts';
+import { imageKind } from './image-kind.ts';
 import { parseJson } from './json-text.ts';
 import { looksLikeOpenInference } from './open-inference.ts';
 import { type PlainAnswer, renderPlain } from './plain-answer.ts';
@@ -93,11 +95,12 @@ async function readBody(
     );
   }
   if (only === undefined) {
+    refusePicture(body, model);
     throw new RequestError(
       `A raw body is one tensor, but the model has the inputs ${namesOf(model.inputs)}: send JSON, a form with a part for each, or /v2.`,
     );
   }
-  return { given: [[only.name, { tensor: rawTensor(body.bytes, only), isBare: false }]] };
+  return { given: [[only.name, rawInput(body, only, model)]] };
 }
 
 function readJson(value: unknown, { inputs }: PlainModel): (readonly [string, GivenInput])[] {
@@ -130,9 +133,8 @@ async function readField(input: RequestInput, model: PlainModel): Promise<GivenI
   const type = input.contentType;
   if (spec.datatype === 'BYTES' && (type === 'text/plain' || (type === '' && !looksLikeJson(input.bytes))))
     return textSample(input, spec);
-  if (type === 'application/octet-stream') return { tensor: rawTensor(input.bytes, spec), isBare: false };
-  if (type === '' && !looksLikeJson(input.bytes) && !looksLikeNumber(input.bytes))
-    return { tensor: rawTensor(input.bytes, spec), isBare: false };
+  if (type === 'application/octet-stream') return rawInput(input, spec, model);
+  if (type === '' && !looksLikeJson(input.bytes) && !looksLikeNumber(input.bytes)) return rawInput(input, spec, model);
   return jsonInput(parseJson(input.bytes, `Input "${spec.name}"`, isBigInteger(spec.datatype)), spec);
 }
 
@@ -143,15 +145,19 @@ function fieldInput(input: RequestInput, { inputs }: PlainModel): TensorSpec {
       'The body came as a form (application/x-www-form-urlencoded); for JSON send the header Content-Type: application/json.',
     );
   }
+  // And what `curl --data-binary @7.png` sends.
+  if (input.name.includes('\ufffd')) {
+    throw new RequestError(
+      'The body came as a form (application/x-www-form-urlencoded), but is binary: send its own Content-Type, or with curl -T FILE.',
+    );
+  }
   return findInput(input.name, inputs);
 }
 
-function isImage(input: RequestInput, { image }: PlainModel): boolean {
+function isImage(input: RequestInput, { inputs, image }: PlainModel): boolean {
   if (input.contentType.startsWith('image/')) {
     if (image !== undefined) return true;
-    throw new RequestError(
-      `An image (${input.contentType}) came, but model-config.yaml has no image section that says how it becomes a tensor.`,
-    );
+    throw new RequestError(imageSectionMissing(`A picture (${input.contentType})`, inputs));
   }
   return image !== undefined && input.contentType !== 'application/json' && image.recognises(input.bytes);
 }
@@ -165,6 +171,23 @@ function textSample({ bytes }: RequestInput, spec: TensorSpec): GivenInput {
   const { shape, isBare } = shapeForJson([], spec);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
   return { tensor: { datatype: 'BYTES', shape, data: [text] }, isBare };
+}
+
+/** Raw bytes as the tensor of an input. Pictures are told apart, unless they may be what the input wants: bytes of any meaning. */
+function rawInput(input: RequestInput, spec: TensorSpec, model: PlainModel): GivenInput {
+  const isOfBytes = spec.datatype === 'UINT8' || spec.datatype === 'INT8';
+  if (!isOfBytes) refusePicture(input, model);
+  try {
+    return { tensor: rawTensor(input.bytes, spec), isBare: false };
+  } catch (error) {
+    refusePicture(input, model);
+    throw error;
+  }
+}
+
+function refusePicture({ bytes }: RequestInput, { inputs }: PlainModel): void {
+  const kind = imageKind(bytes);
+  if (kind !== undefined) throw new RequestError(imageSectionMissing(`A ${kind} picture`, inputs));
 }
 
 /** The tensor that raw bytes are: the one dimension that may vary follows from their length. */

@@ -1,4 +1,5 @@
-// A request that the client has to change: what does not fit, as an error to throw while it is read. It becomes that request's failure only.
+// What a request fails with, whoever computed it: errors to throw while it is read and while its answer is made, and the failures that they
+// become. What an author's own code throws is handler-failure.ts's, which adds to this.
 import type { RequestFailure } from './runtime-model.ts';
 
 /** `message` says which input, what was expected and what came. */
@@ -12,11 +13,14 @@ export class RequestError extends Error {
   }
 }
 
-/** An output that cannot be sent in the form the client asked for. */
+/** An output that cannot be sent, or not in the form the client asked for. Its message is for the client. */
 export class OutputError extends Error {
-  constructor(message: string) {
+  readonly code: RequestFailure['code'];
+
+  constructor(message: string, code: RequestFailure['code'] = 'OUTPUT_NOT_SERIALISABLE') {
     super(message);
     this.name = 'OutputError';
+    this.code = code;
   }
 }
 
@@ -24,11 +28,11 @@ export class OutputError extends Error {
 export function failureOf(error: unknown): RequestFailure {
   if (error instanceof RequestError) return { code: 'HANDLER_ERROR', message: error.message, status: error.status };
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof OutputError) return { code: 'OUTPUT_NOT_SERIALISABLE', message };
+  if (error instanceof OutputError) return { code: error.code, message };
   return { code: isOutOfMemory(message) ? 'OUT_OF_RESOURCES' : 'PREDICTION_FAILED', message };
 }
 
 /** Whether an error's text says that memory was the reason. */
 export function isOutOfMemory(message: string): boolean {
-  return /out of memory|bad_alloc|failed to allocate|array buffer allocation failed/i.test(message);
+  return /out of memory|not enough memory|bad_alloc|(?:failed to|cannot) allocate|allocation failed/i.test(message);
 }

@@ -4,6 +4,7 @@ import type { ServingError } from '../core/errors.ts';
 import type { Job } from '../core/job.ts';
 import type { Part } from '../protocol/frame.ts';
 import type { OutputItem } from '../protocol/messages.ts';
+import type { SilenceVerdict } from './response-watch.ts';
 
 /** What a job's stream may send ahead of its reader. */
 export const CREDIT_BYTES = 256 * 1024;
@@ -16,11 +17,19 @@ interface HeldJob {
 
 export class HeldJobs {
   readonly #held = new Map<number, HeldJob>();
+  /** Those that the handler has yet to begin with, and that were not given ahead. */
+  readonly #next = new Set<HeldJob>();
   /** Those that wait in the worker for what came before them. */
   readonly #ahead = new Set<HeldJob>();
+  #emptyWaiters: (() => void)[] = [];
 
   get size(): number {
     return this.#held.size;
+  }
+
+  /** Whether the handler computes something, and all that was not given ahead. */
+  get hasBegun(): boolean {
+    return this.#next.size === 0 && this.#held.size > this.#ahead.size;
   }
 
   /** How many were given ahead and wait in the worker. */
@@ -35,11 +44,17 @@ export class HeldJobs {
     return alive;
   }
 
+  /** Resolves when there is none. */
+  whenEmpty(): Promise<void> {
+    if (this.#held.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#emptyWaiters.push(resolve));
+  }
+
   add(batch: readonly Job[], isAhead: boolean): void {
     for (const job of batch) {
       const held = { job, untakenBytes: 0 };
       this.#held.set(job.id, held);
-      if (isAhead) this.#ahead.add(held);
+      (isAhead ? this.#ahead : this.#next).add(held);
     }
   }
 
@@ -48,8 +63,9 @@ export class HeldJobs {
     for (const id of ids) {
       const held = this.#held.get(id);
       if (held === undefined) continue;
+      this.#next.delete(held);
       this.#ahead.delete(held);
-      if (held.job.state === 'held') held.job.state = 'started';
+      held.job.begin();
     }
   }
 
@@ -87,24 +103,41 @@ export class HeldJobs {
     return true;
   }
 
+  /** What it means when the worker is silent. A stream that waits for its reader is not the worker's fault. */
+  verdictOnSilence(): SilenceVerdict {
+    if (this.#held.size === 0) return 'nothing-owed';
+    return this.#isWaitingForReader() ? 'excused' : 'guilty';
+  }
+
   /** Whether a stream has used up its credit and somebody is there to read on. */
-  isWaitingForReader(): boolean {
+  #isWaitingForReader(): boolean {
     for (const { job, untakenBytes } of this.#held.values()) {
       if (untakenBytes >= CREDIT_BYTES && job.state !== 'ended') return true;
     }
     return false;
   }
 
+  /** Lets go of these, which the worker has given back. */
+  returned(ids: readonly number[]): Job[] {
+    return ids.flatMap((id) => {
+      const held = this.#held.get(id);
+      if (held === undefined) return [];
+      this.#remove(held);
+      return [held.job];
+    });
+  }
+
   /** Lets go of everything and gives back what was never started. */
   release(): Job[] {
-    const unstarted = [...this.#held.values()].map(({ job }) => job).filter((job) => job.state === 'held');
-    this.#held.clear();
-    this.#ahead.clear();
-    return unstarted;
+    const all = [...this.#held.values()];
+    for (const held of all) this.#remove(held);
+    return all.map(({ job }) => job).filter((job) => job.state === 'held');
   }
 
   #remove(held: HeldJob): void {
+    this.#next.delete(held);
     this.#ahead.delete(held);
     this.#held.delete(held.job.id);
+    if (this.#held.size === 0) for (const resolve of this.#emptyWaiters.splice(0)) resolve();
   }
 }

@@ -2,12 +2,15 @@
 // sign came instead of being set anew for each. What follows from the silence is the owner's business.
 import type { Clock, Timer } from '../core/ports.ts';
 
+/** `excused` begins the patience anew. */
+export type SilenceVerdict = 'nothing-owed' | 'excused' | 'guilty';
+
 export interface ResponseWatchOptions {
   /** Infinity for a worker that may take as long as it likes. */
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** What the silence would mean now; `excused` begins the patience anew. */
-  verdict(): 'nothing-owed' | 'excused' | 'guilty';
+  /** What the silence would mean now. */
+  verdict(): SilenceVerdict;
   onSilence(): void;
 }
 

@@ -4,20 +4,23 @@ import type { Duplex } from 'node:stream';
 import { ServingError } from '../core/errors.ts';
 import type { Job } from '../core/job.ts';
 import type { BatchWorker, Clock, ModelMetric, Timer } from '../core/ports.ts';
-import { describeExit, shellExitCode, type WorkerExit } from '../core/worker-state.ts';
+import type { WorkerExit } from '../core/worker-state.ts';
 import { Connection } from '../protocol/connection.ts';
 import type { FrameHeader, Part } from '../protocol/frame.ts';
 import {
   type ControlMessage,
   type ErrorMessage,
   type LoadMessage,
+  parseControlReply,
   parseWorkerMessage,
   type ReadyMessage,
 } from '../protocol/messages.ts';
 import { predictFrame } from '../protocol/predict-frame.ts';
+import { AheadRule } from './ahead-rule.ts';
 import { HeldJobs } from './held-jobs.ts';
-import { Pace } from './pace.ts';
+import { workerDied, workerOverslept } from './lost-answer.ts';
 import { ResponseWatch } from './response-watch.ts';
+import { Signal } from './signal.ts';
 
 /** After a process has exited, how long its last answers may take to be read from the socket. */
 const LAST_ANSWERS_MS = 200;
@@ -59,35 +62,28 @@ export class WorkerClient implements BatchWorker {
   readonly #options: WorkerClientOptions;
   readonly #ranks: readonly { readonly data: Connection; readonly control: Connection }[];
   readonly #held = new HeldJobs();
-  readonly #closed: Promise<void>;
+  readonly #closed = new Signal();
   readonly #watch: ResponseWatch;
-  readonly #pace = new Pace();
+  readonly #aheadRule: AheadRule;
+  /** Who waits for the answers to the recalls that were sent, in order. */
+  readonly #recalls: ((jobs: Job[]) => void)[] = [];
   #capacity = 0;
-  #maxAhead = 0;
   #isBroken = false;
   /** Runs from the end of a data channel to the exit that is to follow it. */
   #exitTimer: Timer | undefined;
   #loading: Loading | undefined;
   #ranksToLoad = 0;
-  #idleWaiters: (() => void)[] = [];
 
   /** `ranks` are the processes of the worker, usually one. */
   constructor(ranks: readonly Channels[], options: WorkerClientOptions) {
     this.id = options.id;
     this.#options = options;
+    this.#aheadRule = new AheadRule(options.batchSize);
     this.#watch = new ResponseWatch({
       timeoutMs: options.responseTimeoutMs,
       clock: options.clock,
-      verdict: () => {
-        if (this.#held.size === 0) return 'nothing-owed';
-        // A stream that waits for its reader is not the worker's fault.
-        return this.#held.isWaitingForReader() ? 'excused' : 'guilty';
-      },
+      verdict: () => this.#held.verdictOnSilence(),
       onSilence: () => this.#overslept(),
-    });
-    let markClosed = () => {};
-    this.#closed = new Promise((resolve) => {
-      markClosed = resolve;
     });
     this.#ranks = ranks.map((channels, rank) => ({
       data: new Connection(channels.data, {
@@ -96,10 +92,16 @@ export class WorkerClient implements BatchWorker {
         onClose: (error) => {
           if (error === undefined) this.#hungUp();
           else this.#broken(error.message);
-          if (rank === 0) markClosed();
+          if (rank === 0) this.#closed.set();
         },
       }),
-      control: new Connection(channels.control, { maxPartBytes: 0, onFrame: () => {}, onClose: () => {} }),
+      control: new Connection(channels.control, {
+        maxPartBytes: 0,
+        onFrame: (header) => this.#hear(header),
+        onClose: (error) => {
+          if (error !== undefined) this.#broken(error.message);
+        },
+      }),
     }));
   }
 
@@ -120,12 +122,8 @@ export class WorkerClient implements BatchWorker {
     return this.#held.size === 0 ? this.#capacity : 0;
   }
 
-  /** A worker that answers quickly may be given batches ahead: as many as it is likely to be through with in a moment. */
   takesAhead(): boolean {
-    const { batchSize } = this.#options;
-    const jobs = this.#held.aheadSize + batchSize;
-    if (!this.#isSound || this.#isEventLoop || jobs > Math.max(batchSize, this.#maxAhead)) return false;
-    return this.#maxAhead > 0 && this.#pace.isMoment(jobs / batchSize);
+    return this.#isSound && !this.#isEventLoop && this.#aheadRule.channelFor(this.#held) !== undefined;
   }
 
   get aheadJobs(): number {
@@ -143,11 +141,18 @@ export class WorkerClient implements BatchWorker {
 
   run(batch: readonly Job[]): void {
     const isAhead = this.#held.size > 0 && !this.#isEventLoop;
+    const channel = isAhead ? (this.#aheadRule.channelFor(this.#held) ?? 'data') : 'data';
     this.#held.add(batch, isAhead);
     const { message, parts, partLengths } = predictFrame(batch);
     // What is given ahead is no sign of life, and must not lengthen the patience with what is computed.
     if (!isAhead) this.#watch.begin();
-    for (const rank of this.#ranks) rank.data.sendParts(message, parts, partLengths);
+    for (const rank of this.#ranks) rank[channel].sendParts(message, parts, partLengths);
+  }
+
+  recall(): Promise<readonly Job[]> {
+    if (!this.#isSound || !this.#aheadRule.canRecall || this.#held.aheadSize === 0) return Promise.resolve([]);
+    this.#control({ type: 'recall' });
+    return new Promise((resolve) => this.#recalls.push(resolve));
   }
 
   cancel(job: Job): void {
@@ -171,22 +176,18 @@ export class WorkerClient implements BatchWorker {
 
   /** Resolves when the worker holds nothing. */
   idle(): Promise<void> {
-    if (this.#held.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+    return this.#held.whenEmpty();
   }
 
   /** The jobs that were sent but not started, after what the dead worker had still answered was read. The started ones fail here. */
   async settle(exit: WorkerExit): Promise<Job[]> {
-    const patience = new Promise<void>((resolve) => {
-      this.#options.clock.after(LAST_ANSWERS_MS, resolve);
-    });
-    if (this.#held.size > 0) await Promise.race([this.#closed, patience]);
+    if (this.#held.size > 0) await this.#closed.within(LAST_ANSWERS_MS, this.#options.clock);
     this.#isBroken = true;
     this.#watch.stop();
     this.#exitTimer?.cancel();
-    this.#held.failStarted(this.#died(exit));
+    this.#held.failStarted(workerDied(this.#options.model, exit));
     const unstarted = this.#held.release();
-    this.#settleIdle();
+    for (const resolve of this.#recalls.splice(0)) resolve([]);
     for (const rank of this.#ranks) {
       rank.data.destroy();
       rank.control.destroy();
@@ -221,6 +222,7 @@ export class WorkerClient implements BatchWorker {
         break;
       case 'started':
         this.#held.started(message.jobs);
+        this.#roomChanged();
         break;
       case 'error':
         if (message.jobs === undefined) this.#loadFailed(message);
@@ -235,10 +237,15 @@ export class WorkerClient implements BatchWorker {
     }
   }
 
+  #hear(header: FrameHeader): void {
+    const reply = parseControlReply(header);
+    if (reply.type === 'returned') this.#recalls.shift()?.(this.#held.returned(reply.jobs));
+  }
+
   #ready(rank: number, message: ReadyMessage): void {
     if (rank === 0) {
       this.#capacity = message.capacity;
-      this.#maxAhead = message.ahead;
+      this.#aheadRule.learn(message);
     }
     this.#ranksToLoad -= 1;
     if (this.#ranksToLoad === 0) this.#loading?.resolve(message);
@@ -256,26 +263,22 @@ export class WorkerClient implements BatchWorker {
   }
 
   #afterAnswers(): void {
-    if (this.#held.size === 0) this.#settleIdle();
-    if (this.room() === 0 && !this.takesAhead()) return;
-    this.#options.onAnswer();
-    this.#options.onRoom();
+    if (this.room() > 0 || this.#held.size === this.#held.aheadSize) this.#options.onAnswer();
+    this.#roomChanged();
+  }
+
+  #roomChanged(): void {
+    if (this.room() > 0 || this.takesAhead()) this.#options.onRoom();
   }
 
   #handlerTook(handlerMs: number): void {
-    this.#pace.took(handlerMs);
+    this.#aheadRule.took(handlerMs);
     this.#options.onHandlerTime(handlerMs);
   }
 
-  #settleIdle(): void {
-    for (const resolve of this.#idleWaiters.splice(0)) resolve();
-  }
-
   #overslept(): void {
-    const { model, responseTimeoutMs } = this.#options;
-    const seconds = responseTimeoutMs / 1000;
-    const message = `Prediction timed out after ${seconds} s`;
-    this.#held.failStarted(new ServingError('RESPONSE_TIMEOUT', message, { model }));
+    const seconds = this.#options.responseTimeoutMs / 1000;
+    this.#held.failStarted(workerOverslept(this.#options.model, seconds));
     this.#broken(`no answer within the response timeout of ${seconds} s`);
   }
 
@@ -290,11 +293,5 @@ export class WorkerClient implements BatchWorker {
     if (this.#isBroken) return;
     this.#isBroken = true;
     this.#options.onBroken(why);
-  }
-
-  #died(exit: WorkerExit): ServingError {
-    const message = `The worker of model ${this.#options.model} died while it computed the request (${describeExit(exit)}); the server replaces it.`;
-    const details = { model: this.#options.model, exitCode: shellExitCode(exit), retryAfterSec: 1 };
-    return new ServingError('WORKER_DIED', message, details);
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FrameError, type FrameHeader } from '../../../src/protocol/frame.ts';
-import { parseWorkerMessage } from '../../../src/protocol/messages.ts';
+import { parseControlReply, parseWorkerMessage } from '../../../src/protocol/messages.ts';
 import { GOLDEN_FRAMES } from '../../support/golden-frames.ts';
 
 const parse = (header: object, partCount = 0) => parseWorkerMessage(header as FrameHeader, partCount);
@@ -83,5 +83,22 @@ describe('parseWorkerMessage', () => {
   it('names the field that is wrong, and shows no more than a little of it', () => {
     const long = 'x'.repeat(10_000);
     expect(() => parse(output({ as: long }), 1)).toThrow(/^field "as" of a worker's message cannot be "x{79}$/);
+  });
+});
+
+describe('parseControlReply', () => {
+  const fromWorker = GOLDEN_FRAMES.filter((frame) => frame.from === 'worker' && frame.channel === 'control');
+
+  it.each(fromWorker)('reads the golden "$name"', ({ header }) => {
+    expect(parseControlReply(header)).toEqual(header);
+  });
+
+  it.each<[string, object]>([
+    ['a pong without an id', { type: 'pong' }],
+    ['returned without jobs', { type: 'returned' }],
+    ['a job that is a text', { type: 'returned', jobs: ['1'] }],
+    ['a message of the data channel', { type: 'started', jobs: [1] }],
+  ])('refuses %s', (_what, header) => {
+    expect(() => parseControlReply(header as FrameHeader)).toThrow(FrameError);
   });
 });

@@ -174,6 +174,7 @@ describe('results', () => {
       'json',
     ],
     ['new Date(0)', '"1970-01-01T00:00:00.000Z"', 'json'],
+    ['({ size: { value: NaN, toJSON: () => "unknown" } })', '{"size":"unknown"}', 'json'],
   ])('%s is sent as %s', async (result, text, encoding) => {
     const model = await modelOf(`predictOne: () => (${result})`);
     const [outcome] = await model.predict([runtimeRequest('')]);
@@ -187,6 +188,13 @@ describe('results', () => {
     ['2n ** 60n', 'the BigInt 1152921504606846976 is too large for a JSON number; return it as a string.'],
     ['(() => { const a = {}; a.a = a; return a; })()', 'it contains itself'],
     ['({ a: [Promise.resolve()] })', 'it holds a Promise; await it first.'],
+    [
+      '({ boxes: [{ x: 1 }, { x: NaN }] })',
+      'it holds NaN at boxes[1].x, and JSON has neither NaN nor infinity; put null',
+    ],
+    ['[[1, 2], [3, -Infinity]]', '(type Array) cannot be sent: it holds -Infinity at [1][1], and JSON has'],
+    ['({ scores: Float32Array.of(1, Infinity) })', 'it holds Infinity at scores[1], and JSON has'],
+    ['0 / 0', '(type number) cannot be sent: it is NaN, and JSON has'],
   ])('%s is told to be unsendable', async (result, message) => {
     const model = await modelOf(`predictOne: () => (${result})`);
     const [text] = await answers(model, ['']);
@@ -421,6 +429,20 @@ describe('the context', () => {
     const broken = await failureOf(load(folder));
     expect(broken).toMatchObject({ code: 'HANDLER_INITIALIZE_FAILED' });
     expect(broken.message).toContain('text.onnx could not be opened');
+  });
+
+  test('an ONNX file is opened with the settings of the onnx section, and a wrong one fails the load', async () => {
+    const folder = await handlerFolder({
+      'handler.ts': "export default { load: (context) => context.onnx('digits.onnx'), predict: () => [] };",
+    });
+    await copyFile(DIGITS, join(folder, 'digits.onnx'));
+    await load(folder, { modelConfig: { onnx: { intraOpThreads: 2, graphOptimizationLevel: 'basic' } } });
+    const misspelt = await failureOf(load(folder, { modelConfig: { onnx: { threads: 2 } } }));
+    expect(misspelt).toMatchObject({ code: 'HANDLER_INITIALIZE_FAILED' });
+    expect(misspelt.message).toMatch(/^model-config\.yaml: onnx\.threads is not a setting; the settings of onnx are /);
+    await load(await handlerFolder({ 'handler.ts': 'export default { predict: () => [] };' }), {
+      modelConfig: { onnx: 'of the author' },
+    });
   });
 });
 

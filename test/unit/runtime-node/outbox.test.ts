@@ -37,11 +37,7 @@ beforeEach(() => {
   outbox = new Outbox(connection, { creditBytes: 4, maxResponseBytes: 4 * 1024 * KIB });
 });
 
-function begin(id: number) {
-  const [job] = outbox.begin([id]);
-  if (job === undefined) throw new Error('no job');
-  return job;
-}
+const begin = (id: number) => outbox.open(id);
 
 describe('a stream', () => {
   test('sends what a part held when it was given, whatever its array holds later', async () => {
@@ -50,8 +46,7 @@ describe('a stream', () => {
     socket.write = ((chunk: Uint8Array) => written.push(chunk) > 0) as PassThrough['write'];
     const slow = new Connection(socket, { maxPartBytes: 0, onFrame: () => undefined, onClose: () => undefined });
     const box = new Outbox(slow, { creditBytes: 4, maxResponseBytes: 0 });
-    const [job] = box.begin([1]);
-    if (job === undefined) throw new Error('no job');
+    const job = box.open(1);
     const scratch = Buffer.alloc(64 * KIB, 'a');
     await box.stream(job, { bytes: scratch, encoding: 'binary' });
     scratch.fill('b');
@@ -114,23 +109,32 @@ describe('a stream', () => {
   });
 });
 
+test('what is announced is told as one message', () => {
+  outbox.announce([begin(3), begin(4)]);
+  expect(frames.map(({ header }) => header)).toEqual([{ type: 'started', jobs: [3, 4] }]);
+});
+
+test('the time of a batch travels with the answers that end it', () => {
+  outbox.finish([[begin(1), { part: part('early') }]]);
+  outbox.finish([[begin(2), { part: part('late') }]], 12.5);
+  expect(frames.map(({ header }) => header['handlerMs'])).toEqual([undefined, 12.5]);
+});
+
 test('a cancellation that overtakes its batch is not forgotten', () => {
   outbox.cancel([7]);
   expect(begin(7).signal.aborted).toBe(true);
 });
 
 test('an answer beyond the limit fails its own request only', () => {
-  const [first, second] = outbox.begin([1, 2]);
-  if (first === undefined || second === undefined) throw new Error('no jobs');
   outbox.finish([
-    [first, { part: part('x'.repeat(5 * 1024 * KIB)) }],
-    [second, { part: part('ok') }],
+    [begin(1), { part: part('x'.repeat(5 * 1024 * KIB)) }],
+    [begin(2), { part: part('ok') }],
   ]);
   expect(sent()).toEqual(['ok!', 'RESPONSE_TOO_LARGE']);
 });
 
 test('requests that fail alike are told so in one frame', () => {
-  const jobs = outbox.begin([1, 2]);
+  const jobs = [begin(1), begin(2)];
   outbox.finish(jobs.map((job) => [job, { failure: { code: 'PREDICTION_FAILED', message: 'no' } }]));
   expect(frames.filter(({ header }) => header.type === 'error').map(({ header }) => header['jobs'])).toEqual([[1, 2]]);
 });

@@ -1,0 +1,14 @@
+// Why a request that a worker had begun with has no answer, in the words for whoever asked.
+import { ServingError } from '../core/errors.ts';
+import { describeExit, shellExitCode, type WorkerExit } from '../core/worker-state.ts';
+
+/** The worker's process ended. */
+export function workerDied(model: string, exit: WorkerExit): ServingError {
+  const message = `The worker of model ${model} died while it computed the request (${describeExit(exit)}); the server replaces it.`;
+  return new ServingError('WORKER_DIED', message, { model, exitCode: shellExitCode(exit), retryAfterSec: 1 });
+}
+
+/** The worker gave no sign of life for as long as the model's response timeout. */
+export function workerOverslept(model: string, timeoutSec: number): ServingError {
+  return new ServingError('RESPONSE_TIMEOUT', `Prediction timed out after ${timeoutSec} s`, { model });
+}
