@@ -1,29 +1,21 @@
 #!/usr/bin/env node
-// The command `sconce`: reads flags, starts the server in the foreground, and stops it on a signal.
+// The command `sconce`: declares its commands and hands each one's flags to its file in commands/, which is loaded only when that
+// command is run.
 import { readFileSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
 import { Command } from 'commander';
-import { ConfigError } from './config/config-error.ts';
-import { loadConfig } from './config/load-config.ts';
-import type { ServerConfig } from './config/server-config.ts';
-import type { RunningServer } from './server.ts';
-import type { ServerLog } from './telemetry/logger.ts';
+import { addArchiveCommand } from './commands/archive.ts';
+import type { DevFlags } from './commands/dev.ts';
+import type { InitFlags } from './commands/init.ts';
+import type { InvokeFlags } from './commands/invoke.ts';
+import type { ServeFlags } from './commands/serve.ts';
 
 const VERSION = readVersion();
 
-interface ServeFlags {
-  readonly tsConfig?: string;
-  readonly modelStore?: string;
-  readonly models?: string[];
-  readonly python?: string;
-  readonly apiDialect?: string;
-  readonly insecure?: boolean;
-}
-
 const program = new Command('sconce')
   .description('A model server: TorchServe’s APIs, archives and handlers, maintained and faster')
-  .version(VERSION);
+  .version(VERSION)
+  // A command's own --version is not this one.
+  .enablePositionalOptions();
 
 program
   .command('serve')
@@ -35,103 +27,66 @@ program
   .option('--python <command>', 'interpreter for Python handlers')
   .option('--api-dialect <dialect>', 'documented or torchserve')
   .option('--insecure', 'allow a management address that other machines can reach')
-  .action(serve);
+  .action(async (model: string | undefined, flags: ServeFlags) => {
+    const { serve } = await import('./commands/serve.ts');
+    await serve(model, flags, VERSION);
+  });
+
+program
+  .command('dev')
+  .description('Serve a model folder as it stands, and load it again on each save')
+  .argument('<model>', 'a folder, a handler (.py, .ts, .js), an .onnx file or an archive')
+  .option('--ts-config <file>', 'settings in TorchServe’s config.properties form')
+  .option('--python <command>', 'interpreter for Python handlers')
+  .option('--api-dialect <dialect>', 'documented or torchserve')
+  .option('--ignore <name>', 'file or folder whose changes do not count; may be given again', oneMore)
+  .option('--debugpy <port>', 'start the Python worker under debugpy, without timeouts')
+  .option('--inspect <port>', 'start the Node worker under its inspector, without timeouts')
+  .option('--wait', 'load the model when a debugger is attached')
+  .action(async (model: string, flags: DevFlags) => {
+    const { dev } = await import('./commands/dev.ts');
+    await dev(model, flags, VERSION);
+  });
+
+program
+  .command('invoke')
+  .description('Run requests through a worker of a model, print the answers and how long each stage took')
+  .argument('<model>', 'a folder, a handler (.py, .ts, .js), an .onnx file or an archive')
+  .argument('[files...]', 'bodies of requests, one each; - reads standard input')
+  .option('--json <text>', 'a request with this JSON as its body')
+  .option('--content-type <type>', 'content type of every request; guessed from the file name otherwise')
+  .option('-H, --header <header>', 'a header of every request, "Name: value"; may be given again', oneMore)
+  .option('--batch', 'hand all requests to the handler as one batch')
+  .option('--explain', 'ask for an explanation instead of a prediction')
+  .option('-o, --output <file>', 'write the answer to this file, byte by byte')
+  .option('--ts-config <file>', 'settings in TorchServe’s config.properties form')
+  .option('--python <command>', 'interpreter for Python handlers')
+  .option('--api-dialect <dialect>', 'documented or torchserve')
+  .option('--debugpy <port>', 'start the Python worker under debugpy, without timeouts')
+  .option('--inspect <port>', 'start the Node worker under its inspector, without timeouts')
+  .option('--wait', 'load the model when a debugger is attached')
+  .action(async (model: string, files: string[], flags: InvokeFlags) => {
+    const { invoke } = await import('./commands/invoke.ts');
+    await invoke(model, files, flags, VERSION);
+  });
+
+program
+  .command('init')
+  .description('Start a model folder with a handler, settings, a request to try and a test')
+  .argument('<folder>', 'the folder to make; its name becomes the name of the model')
+  .requiredOption('--template <template>', 'python, typescript or onnx')
+  .action(async (folder: string, flags: InitFlags) => {
+    const { init } = await import('./commands/init.ts');
+    await init(folder, flags);
+  });
+
+addArchiveCommand(program, VERSION);
 
 await program.parseAsync();
 
-async function serve(model: string | undefined, flags: ServeFlags): Promise<void> {
-  const { openLog } = await import('./telemetry/logger.ts');
-  const { startServer } = await import('./server.ts');
-  const serverLog = openLog();
-  const giveUp = new AbortController();
-  try {
-    const config = await configOf(model, flags);
-    const starting = startServer(config, serverLog, VERSION, giveUp.signal);
-    // From the first moment on: what a start has unpacked by now would stay behind.
-    stopOnSignal(async () => {
-      giveUp.abort();
-      const server = await starting.catch(() => undefined);
-      await server?.stop();
-    }, serverLog);
-    const server = await starting;
-    serverLog.log.info(
-      { ...server.addresses, dialect: config.dialect.name, modelStore: config.modelStore },
-      'Model server started.',
-    );
-    if (model !== undefined) await showFirstSteps(server);
-  } catch (error) {
-    if (giveUp.signal.aborted) return;
-    await serverLog.flush();
-    process.stderr.write(`sconce: ${startFailure(error)}\n`);
-    process.exitCode = 1;
-  }
-}
-
-/** One model that is named on the command line gets one worker unless something else was asked for. */
-async function configOf(model: string | undefined, flags: ServeFlags): Promise<ServerConfig> {
-  const inputs = { env: process.env, cwd: process.cwd() };
-  if (model === undefined) return loadConfig({ flags, ...inputs });
-  const modelFlags = flagsFor(model, flags);
-  const isThere = await stat(model).then(
-    () => true,
-    () => false,
-  );
-  if (!isThere) throw new ConfigError(`${model}: there is no such file or folder`);
-  const config = await loadConfig({ flags: modelFlags, ...inputs });
-  return { ...config, defaultWorkersPerModel: config.defaultWorkersPerModel || 1 };
-}
-
-/** `serve MODEL` is short for its folder as the model store and its name as the model to load. */
-function flagsFor(model: string, flags: ServeFlags): ServeFlags {
-  if (flags.modelStore !== undefined || flags.models !== undefined) {
-    throw new ConfigError(
-      `${model}: a model stands for --model-store and --models together; give it, or them, but not both`,
-    );
-  }
-  const path = resolve(model);
-  return { ...flags, modelStore: dirname(path), models: [basename(path)] };
-}
-
-async function showFirstSteps(server: RunningServer): Promise<void> {
-  const { management } = server.addresses;
-  // Nothing of it can be asked over a socket file in one line of curl.
-  if (!management.startsWith('http')) return;
-  const { firstSteps } = await import('./first-steps.ts');
-  const response = await fetch(`${management}/models`);
-  const { models } = (await response.json()) as { models: { modelName: string }[] };
-  if (models.length === 0) {
-    const readiness = await fetch(`${management}/readyz`);
-    const { reasons } = (await readiness.json()) as { reasons: string[] };
-    process.stderr.write(`\nsconce: ${reasons.join('; ')}\n`);
-  }
-  for (const { modelName } of models) process.stderr.write(`\n${(await firstSteps(server, modelName)) ?? ''}\n`);
-}
-
-/** The first signal drains, a second one ends at once. */
-function stopOnSignal(stop: () => Promise<void>, serverLog: ServerLog): void {
-  let isStopping = false;
-  const onSignal = async (signal: NodeJS.Signals) => {
-    if (isStopping) process.exit(1);
-    isStopping = true;
-    serverLog.log.info({ signal }, 'stopping: finishing the requests at hand');
-    await stop();
-    serverLog.log.info('stopped');
-    await serverLog.flush();
-    process.exit(0);
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-}
-
-function startFailure(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
-  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
-  // A socket of the file system has a path as its address, and -1 as its port.
-  const where = port === undefined || port < 0 ? address : `${address}:${port}`;
-  if (code === 'EADDRINUSE')
-    return `${where} is in use by another process; stop it, or choose another address (inference_address, management_address, metrics_address)`;
-  if (code === 'EACCES') return `${where} may not be opened by this user; choose a port above 1023, or another address`;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+/** Collects a flag that may be given several times. One that took several values would take the files behind it, too. */
+function oneMore(value: string, former: readonly string[] = []): string[] {
+  return [...former, value];
 }
 
 function readVersion(): string {

@@ -1,0 +1,153 @@
+// A command line read as Python's argparse reads it, for commands that take the place of Python ones: abbreviated flags, `--flag=value`,
+// flags with many values, flags that exclude one another, and its words for mistakes. What the flags mean is their commands' business.
+
+export interface ArgumentFlag<Field extends string> {
+  /** Its spellings; the first one stands in the usage. */
+  readonly names: readonly string[];
+  readonly field: Field;
+  readonly takes: 'nothing' | 'one' | 'many';
+  readonly help: string;
+  /** Of the flags that share this word, one may be given. */
+  readonly only?: string;
+}
+
+/** What was written behind each flag; a flag that takes nothing has no values. */
+export type ArgumentValues<Field extends string> = ReadonlyMap<Field, readonly string[]>;
+
+/** A command line that cannot be read. Its message is argparse's, without the name of the command. */
+export class ArgumentError extends Error {}
+
+/**
+ * Reads the arguments behind the command's name. A flag that is in `endings` (that of the help) ends the reading at once.
+ * @throws ArgumentError
+ */
+export function readArguments<Field extends string>(
+  flags: readonly ArgumentFlag<Field>[],
+  args: readonly string[],
+  endings: readonly Field[],
+): ArgumentValues<Field> {
+  const values = new Map<Field, readonly string[]>();
+  const surplus: string[] = [];
+  let rest = args;
+  while (rest[0] !== undefined) {
+    const [arg, ...behind] = rest;
+    rest = behind;
+    if (arg === '--') {
+      surplus.push(...behind);
+      break;
+    }
+    const found = looksLikeFlag(flags, arg) ? findFlag(flags, arg) : undefined;
+    if (found === undefined) {
+      surplus.push(arg);
+      continue;
+    }
+    refuseRival(flags, values, found.flag);
+    const taken = found.value === undefined ? leadingValues(flags, found.flag, behind) : [found.value];
+    checkCount(found, taken);
+    values.set(found.flag.field, found.flag.takes === 'nothing' ? [] : taken);
+    if (endings.includes(found.flag.field)) return values;
+    if (found.value === undefined) rest = behind.slice(taken.length);
+  }
+  if (surplus.length > 0) throw new ArgumentError(`unrecognized arguments: ${surplus.join(' ')}`);
+  return values;
+}
+
+/** The line, or lines, that show how a command is called. */
+export function usageText<Field extends string>(command: string, flags: readonly ArgumentFlag<Field>[]): string {
+  const groups = [...new Set(flags.map(groupOf))].map((group) => flags.filter((flag) => groupOf(flag) === group));
+  const parts = groups.map((group) => `[${group.map((flag) => spelled(flag, flag.names[0] ?? '')).join(' | ')}]`);
+  const indent = ' '.repeat('usage:  '.length + command.length);
+  const lines: string[] = [];
+  for (const part of parts) {
+    const last = lines.at(-1);
+    if (last === undefined || indent.length + last.length + part.length > 98) lines.push(part);
+    else lines[lines.length - 1] = `${last} ${part}`;
+  }
+  return `usage: ${command} ${lines.join(`\n${indent}`)}\n`;
+}
+
+/** One paragraph for each flag. */
+export function optionsText<Field extends string>(flags: readonly ArgumentFlag<Field>[]): string {
+  const rows = flags.map(
+    (flag) => `  ${flag.names.map((name) => spelled(flag, name)).join(', ')}\n      ${flag.help}\n`,
+  );
+  return `options:\n${rows.join('')}`;
+}
+
+interface FoundFlag<Field extends string> {
+  readonly flag: ArgumentFlag<Field>;
+  /** What stands behind `=`, undefined without one. */
+  readonly value: string | undefined;
+}
+
+/** A dash before a number, or in a text with blanks, belongs to a value. */
+function looksLikeFlag<Field extends string>(flags: readonly ArgumentFlag<Field>[], arg: string): boolean {
+  if (!arg.startsWith('-') || arg === '-' || /^-\d+$|^-\d*\.\d+$/.test(arg)) return false;
+  return !arg.includes(' ') || findFlag(flags, arg) !== undefined;
+}
+
+function findFlag<Field extends string>(
+  flags: readonly ArgumentFlag<Field>[],
+  arg: string,
+): FoundFlag<Field> | undefined {
+  const equals = arg.indexOf('=');
+  const name = equals < 0 ? arg : arg.slice(0, equals);
+  const value = equals < 0 ? undefined : arg.slice(equals + 1);
+  const exact = flags.find(({ names }) => names.includes(name));
+  if (exact !== undefined) return { flag: exact, value };
+  if (!name.startsWith('--')) return undefined;
+  const candidates = flags.flatMap((flag) =>
+    flag.names.filter((each) => each.startsWith(name)).map((each) => ({ flag, each })),
+  );
+  const [first, ...others] = candidates;
+  if (first === undefined) return undefined;
+  // Two spellings of one flag leave no doubt.
+  if (others.every(({ flag }) => flag === first.flag)) return { flag: first.flag, value };
+  throw new ArgumentError(`ambiguous option: ${arg} could match ${candidates.map(({ each }) => each).join(', ')}`);
+}
+
+/** The values right behind a flag, as many of them as it takes. */
+function leadingValues<Field extends string>(
+  flags: readonly ArgumentFlag<Field>[],
+  flag: ArgumentFlag<Field>,
+  args: readonly string[],
+): readonly string[] {
+  if (flag.takes === 'nothing') return [];
+  const end = args.findIndex((arg) => arg === '--' || looksLikeFlag(flags, arg));
+  const most = flag.takes === 'one' ? 1 : args.length;
+  return args.slice(0, Math.min(most, end < 0 ? args.length : end));
+}
+
+function checkCount<Field extends string>({ flag, value }: FoundFlag<Field>, taken: readonly string[]): void {
+  if (flag.takes === 'nothing' && value !== undefined) {
+    throw problem(flag, `ignored explicit argument '${value}'`);
+  }
+  if (flag.takes !== 'nothing' && taken.length === 0) {
+    throw problem(flag, flag.takes === 'one' ? 'expected one argument' : 'expected at least one argument');
+  }
+}
+
+function refuseRival<Field extends string>(
+  flags: readonly ArgumentFlag<Field>[],
+  values: ArgumentValues<Field>,
+  flag: ArgumentFlag<Field>,
+): void {
+  const rival = flags.find(
+    (other) => other !== flag && flag.only !== undefined && other.only === flag.only && values.has(other.field),
+  );
+  if (rival !== undefined) throw problem(flag, `not allowed with argument ${rival.names.join('/')}`);
+}
+
+function problem<Field extends string>(flag: ArgumentFlag<Field>, message: string): ArgumentError {
+  return new ArgumentError(`argument ${flag.names.join('/')}: ${message}`);
+}
+
+function groupOf<Field extends string>({ only, field }: ArgumentFlag<Field>): string {
+  return only ?? field;
+}
+
+function spelled<Field extends string>(flag: ArgumentFlag<Field>, name: string): string {
+  if (flag.takes === 'nothing') return name;
+  const value = (flag.names[0] ?? '').replace(/^-+/, '').replaceAll('-', '_').toUpperCase();
+  return flag.takes === 'one' ? `${name} ${value}` : `${name} ${value} [${value} ...]`;
+}
