@@ -1,58 +1,82 @@
-// From the `url` of a registration to an unpacked archive: which names of the model store may be opened, where they are unpacked,
-// and that nothing unpacked outlives its model. Formats are unpack.ts's business, the manifest's content is manifest.ts's.
-import { randomBytes } from 'node:crypto';
-import { readdir, realpath, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+// From the `url` of a registration to an opened archive, and back: who brings what, and that nothing is held longer than its model. Names are
+// model-store.ts's business, fetching downloads.ts's, unpacking unpack-cache.ts's, the manifest's content manifest.ts's.
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ServingError } from '../core/errors.ts';
+import type { LoadProgress, PhaseMeter } from '../core/load-progress.ts';
+import { shownUrl } from '../core/shown-url.ts';
 import type { Archive } from './archive.ts';
+import type { CacheWork } from './archive-threads.ts';
+import { archivesIn, isLeftover } from './cache-names.ts';
+import { checksumMismatch } from './download-failure.ts';
+import { type FileDigest, fingerprintOf } from './file-digest.ts';
 import { checkFolderLinks } from './folder-links.ts';
-import { isInside } from './inside.ts';
+import { ModelStore } from './model-store.ts';
 import { networkArchive, withNetwork } from './network-file.ts';
+import type { SourceFetcher, SourceFile } from './source-file.ts';
+import type { UnpackCache } from './unpack-cache.ts';
 import { DEFAULT_UNPACK_LIMITS, type UnpackLimits } from './unpack-limits.ts';
-
-const ARCHIVE_ENDINGS = ['.mar', '.tar.gz', '.tgz', '.model', '.onnx'] as const;
-
-/** System errors that mean "there is nothing of this name". */
-const ABSENCE_CODES: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']);
 
 export interface ArchiveStoreOptions {
   /** The folder of archives, undefined when none is configured. */
   readonly modelStore: string | undefined;
-  /** Archives are unpacked below it; made when needed. */
-  readonly workDir: string;
+  /** An existing folder, below which archives are unpacked. */
+  readonly cacheDir: string;
+  /** Most bytes of unpacked archives; what is in use is never removed for it. 0 keeps nothing that is not in use. */
+  readonly cacheBytes: number;
+  /** Fetches what is not in the store; without it, a URL is a name that the store does not have. */
+  readonly downloads?: SourceFetcher;
   readonly limits?: UnpackLimits;
+  /** Whether folders may have links that lead anywhere: an author's own folder on the author's own machine has them (virtual environments). */
+  readonly hasTrustedFolders?: boolean;
+  /** Hears of trouble that no registration has. */
+  readonly onTrouble?: (message: string) => void;
+  /** Does the work on archives; threads of the store's own unless given. */
+  readonly work?: CacheWork;
 }
 
-/** An entry of the model store. */
-interface FoundEntry {
-  /** Real paths: of the store, and of the entry in it. */
-  readonly store: string;
+/** What a registration has to say about its archive. */
+export interface OpenOptions {
+  /** Lower-case hex; the archive's file must have this SHA-256. */
+  readonly sha256: string | undefined;
+  /** Whether a download is signed with the server's AWS keys. */
+  readonly s3SseKms: boolean;
+  /** Is told of the phases `download` and `unpack`. */
+  readonly progress: LoadProgress;
+}
+
+/** What is behind a url. */
+interface FoundModel {
   readonly path: string;
   readonly isFolder: boolean;
+  /** The file when it was fetched. */
+  readonly fetched: SourceFile | undefined;
 }
 
+/** Takes what is to be given up with an archive. */
+type Holder = (release: () => Promise<void>) => void;
+
 export class ArchiveStore {
-  readonly #modelStore: string | undefined;
-  readonly #unpackDir: string;
-  readonly #limits: UnpackLimits;
-  readonly #unpacked = new Set<string>();
+  readonly #options: ArchiveStoreOptions;
+  readonly #store: ModelStore;
   readonly #opening = new Set<Promise<Archive>>();
   readonly #closing = new AbortController();
+  #cache: Promise<UnpackCache> | undefined;
 
   constructor(options: ArchiveStoreOptions) {
-    this.#modelStore = options.modelStore;
-    this.#unpackDir = resolve(options.workDir, 'models');
-    this.#limits = options.limits ?? DEFAULT_UNPACK_LIMITS;
+    this.#options = options;
+    this.#store = new ModelStore(options.modelStore);
   }
 
   /**
-   * Opens a file or folder of the model store by its bare name. A file is unpacked into a folder of its own; a folder is used in
-   * place, or its inner folder when that is all it holds. Throws MODEL_STORE_MISSING, ARCHIVE_NOT_FOUND, ARCHIVE_PATH_FORBIDDEN,
-   * DOWNLOAD_FAILED for http(s) URLs, ARCHIVE_INVALID, MANIFEST_INVALID, SERVER_STOPPING once closed, and INTERNAL when the disk
-   * fails, each with `details.url`. After an error nothing is left on disk.
+   * Opens a file or folder of the model store by its bare name, or fetches what a URL names. A file is unpacked, once for all who open the same
+   * bytes; a folder is used in place, or its inner folder when that is all it holds. Throws MODEL_STORE_MISSING, ARCHIVE_NOT_FOUND,
+   * ARCHIVE_PATH_FORBIDDEN, what SourceFetcher.fetch throws, CHECKSUM_MISMATCH, INVALID_PARAMETER for a sha256 of a folder, ARCHIVE_INVALID,
+   * MANIFEST_INVALID, SERVER_STOPPING once closed, and INTERNAL when the disk fails, each with `details.url`. After an error this registration
+   * has left nothing on the disk.
    */
-  open(url: string): Promise<Archive> {
-    const opening = this.#open(url).catch((thrown: unknown) => {
+  open(url: string, options: OpenOptions): Promise<Archive> {
+    const opening = this.#open(url, options).catch((thrown: unknown) => {
       throw withUrl(thrown, url);
     });
     this.#opening.add(opening);
@@ -61,129 +85,119 @@ export class ArchiveStore {
     return opening;
   }
 
-  /**
-   * The names in the model store that look like models, sorted: archives by their ending, and every folder, none hidden.
-   * Throws MODEL_STORE_MISSING.
-   */
-  async list(): Promise<string[]> {
-    const store = await this.#storePath();
-    const names = (await readdir(store)).filter((name) => !name.startsWith('.')).sort();
-    const isModel = await Promise.all(
-      names.map(async (name) => {
-        // stat and not the entry's own type: a link counts as what it leads to.
-        const status = await stat(join(store, name)).catch(() => undefined);
-        if (status === undefined) return false;
-        return status.isDirectory() || (status.isFile() && ARCHIVE_ENDINGS.some((ending) => name.endsWith(ending)));
-      }),
-    );
-    return names.filter((_, index) => isModel[index]);
+  /** The names in the model store that look like models, sorted. Throws MODEL_STORE_MISSING. */
+  list(): Promise<string[]> {
+    return this.#store.list();
   }
 
-  /** Ends what is being opened, refuses further opens, and removes everything that this store has unpacked. */
+  /** Clears away what a server that was killed has left half unpacked. */
+  async sweep(): Promise<void> {
+    const names = await readdir(archivesIn(this.#options.cacheDir)).catch(() => []);
+    if (names.some(isLeftover)) await (await this.#unpackCache()).sweep();
+  }
+
+  /** The server ends: what archives give up from now on stays for its next start. */
+  async keep(): Promise<void> {
+    (await this.#cache)?.keep();
+  }
+
+  /** Ends what is being opened, refuses further opens, and gives up what was unpacked, keeping it for the next start. Can be called again. */
   async close(): Promise<void> {
-    this.#closing.abort(new ServingError('SERVER_STOPPING', 'The server is shutting down; no archive can be opened.'));
+    const reason = new ServingError('SERVER_STOPPING', 'The server is shutting down; no archive can be opened.');
+    this.#closing.abort(reason);
+    await (await this.#cache)?.close(reason);
     await Promise.allSettled(this.#opening);
-    await Promise.all([...this.#unpacked].map((folder) => this.#remove(folder)));
   }
 
-  async #open(url: string): Promise<Archive> {
+  async #open(url: string, options: OpenOptions): Promise<Archive> {
     this.#closing.signal.throwIfAborted();
-    const found = await this.#find(url);
-    if (found.isFolder) {
-      await checkFolderLinks(found.path, found.store);
-      return this.#describe(url, await innerFolderOf(found.path), async () => undefined);
-    }
-    if (found.path.endsWith('.onnx')) return networkArchive(url, found.path);
-    const { unpack } = await import('./unpack.ts');
-    const folder = join(this.#unpackDir, randomBytes(16).toString('hex'));
-    await unpack(found.path, folder, this.#limits, this.#closing.signal);
-    this.#unpacked.add(folder);
+    const held: (() => Promise<void>)[] = [];
+    const release = async () => {
+      // What was unpacked goes before the file that it came from.
+      for (const one of held.toReversed()) await one();
+    };
     try {
-      const archive = await this.#describe(url, folder, () => this.#remove(folder));
+      const archive = await this.#opened(url, options, (one) => held.push(one));
       this.#closing.signal.throwIfAborted();
-      return archive;
+      return { ...archive, release };
     } catch (thrown) {
-      await this.#remove(folder);
+      await release();
       throw thrown;
     }
   }
 
-  async #describe(url: string, modelDir: string, release: () => Promise<void>): Promise<Archive> {
-    const { readConfigText, readManifest } = await import('./manifest.ts');
-    const manifest = await withNetwork(await readManifest(modelDir), modelDir);
-    const configText = await readConfigText(modelDir, manifest);
-    return { url, modelDir, manifest, configText, release };
-  }
-
-  async #remove(folder: string): Promise<void> {
-    if (!this.#unpacked.has(folder)) return;
-    // A worker that is just ending may still write its bytecode cache; the retries outlast it.
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-    this.#unpacked.delete(folder);
-  }
-
-  /** The store's entry behind a url. */
-  async #find(url: string): Promise<FoundEntry> {
-    const store = await this.#storePath();
-    const name = nameOf(url);
-    const path = await realpath(join(store, name)).catch((thrown: unknown) => {
-      throw isAbsence(thrown) ? notFound(url) : thrown;
+  async #opened(url: string, options: OpenOptions, hold: Holder): Promise<Omit<Archive, 'release'>> {
+    const { path, isFolder, fetched } = await this.#find(url, options, hold);
+    if (isFolder) {
+      if (options.sha256 !== undefined) throw noFileToCheck(url);
+      if (this.#options.hasTrustedFolders !== true) await checkFolderLinks(path, await this.#store.path());
+      return describedArchive(url, await innerFolderOf(path));
+    }
+    const isNetwork = path.endsWith('.onnx');
+    if (isNetwork && (options.sha256 === undefined || fetched !== undefined))
+      return networkArchive(shownUrl(url), path);
+    const folder = await options.progress.during('unpack', async (meter) => {
+      const digest = await this.#digest(path, fetched, meter);
+      if (options.sha256 !== undefined && options.sha256 !== digest.sha256) {
+        throw checksumMismatch(url, digest.sha256, options.sha256);
+      }
+      if (isNetwork) return undefined;
+      const unpacked = await (await this.#unpackCache()).use(path, digest, meter);
+      hold(() => unpacked.release());
+      return unpacked.folder;
     });
-    if (path === store || !isInside(store, path)) {
-      throw new ServingError(
-        'ARCHIVE_PATH_FORBIDDEN',
-        `${url} is a link that leads out of the model store. Put the model itself into the store.`,
-      );
-    }
-    const status = await stat(path);
-    if (status.isDirectory()) return { store, path, isFolder: true };
-    if (status.isFile() && !url.endsWith('/')) return { store, path, isFolder: false };
-    throw notFound(url);
+    return folder === undefined ? networkArchive(shownUrl(url), path) : describedArchive(url, folder);
   }
 
-  async #storePath(): Promise<string> {
-    if (this.#modelStore === undefined) {
-      throw new ServingError('MODEL_STORE_MISSING', 'Model store has not been configured.');
-    }
-    try {
-      return await realpath(this.#modelStore);
-    } catch (cause) {
-      throw new ServingError(
-        'MODEL_STORE_MISSING',
-        'The configured model store cannot be read. Create the folder, or correct model_store.',
-        {},
-        cause,
-      );
-    }
+  async #find(url: string, { sha256, s3SseKms, progress }: OpenOptions, hold: Holder): Promise<FoundModel> {
+    const { downloads } = this.#options;
+    await this.#store.path();
+    if (downloads?.handles(url) !== true) return { ...(await this.#store.find(url)), fetched: undefined };
+    const { signal } = this.#closing;
+    const fetched = await progress.during('download', (meter) =>
+      downloads.fetch(url, { sha256, s3SseKms, meter, signal }),
+    );
+    hold(() => fetched.release());
+    return { path: fetched.path, isFolder: false, fetched };
+  }
+
+  async #digest(path: string, fetched: SourceFile | undefined, meter: PhaseMeter): Promise<FileDigest> {
+    if (fetched === undefined) return (await this.#unpackCache()).digest(path, meter);
+    return { sha256: fetched.sha256, fingerprint: fingerprintOf(await stat(path, { bigint: true })) };
+  }
+
+  #unpackCache(): Promise<UnpackCache> {
+    this.#cache ??= this.#newCache();
+    return this.#cache;
+  }
+
+  async #newCache(): Promise<UnpackCache> {
+    const { UnpackCache } = await import('./unpack-cache.ts');
+    const { ArchiveThreads } = await import('./archive-threads.ts');
+    const { cacheDir, cacheBytes, limits, work, onTrouble } = this.#options;
+    return new UnpackCache({
+      cacheDir,
+      maxBytes: cacheBytes,
+      limits: limits ?? DEFAULT_UNPACK_LIMITS,
+      work: work ?? new ArchiveThreads(),
+      onTrouble: onTrouble ?? (() => undefined),
+    });
   }
 }
 
-/** The bare name that a url gives, without the slash that a folder may end in. Throws for everything that is more than a name. */
-function nameOf(url: string): string {
-  if (url === '') throw new ServingError('ARCHIVE_NOT_FOUND', 'empty url');
-  if (url.includes('..')) {
-    throw new ServingError('ARCHIVE_PATH_FORBIDDEN', `Relative path is not allowed in url: ${url}`);
-  }
-  if (/^https?:\/\//i.test(url)) {
-    throw new ServingError(
-      'DOWNLOAD_FAILED',
-      `Failed to download archive from: ${url} - archives are loaded from the model store only. ` +
-        'Download the file into the model store and register it by its name.',
-    );
-  }
-  const name = url.endsWith('/') ? url.slice(0, -1) : url;
-  if (name === '' || name === '.' || /[/\\\p{Cc}]/u.test(name)) {
-    throw new ServingError(
-      'ARCHIVE_PATH_FORBIDDEN',
-      `${url} is not the name of a file or folder in the model store. Paths, subfolders and file: URLs are refused: ` +
-        'put the model directly into the model store and register it by its name.',
-    );
-  }
-  return name;
+async function describedArchive(asked: string, modelDir: string): Promise<Omit<Archive, 'release'>> {
+  const { readConfigText, readManifest } = await import('./manifest.ts');
+  const manifest = await withNetwork(await readManifest(modelDir), modelDir);
+  const configText = await readConfigText(modelDir, manifest);
+  return { url: shownUrl(asked), modelDir, manifest, configText };
 }
 
-function notFound(url: string): ServingError {
-  return new ServingError('ARCHIVE_NOT_FOUND', `Model not found at: ${url}`);
+function noFileToCheck(url: string): ServingError {
+  return new ServingError(
+    'INVALID_PARAMETER',
+    `sha256 is given, and ${url} is a folder, which has no SHA-256. Leave sha256 out, or register an archive file.`,
+    { parameter: 'sha256' },
+  );
 }
 
 /** A folder that holds nothing but another folder was packed one level too deep; the inner one is the model. */
@@ -192,14 +206,9 @@ async function innerFolderOf(folder: string): Promise<string> {
   return only?.isDirectory() && only.name !== 'MAR-INF' && others.length === 0 ? join(folder, only.name) : folder;
 }
 
-function isAbsence(thrown: unknown): boolean {
-  return (
-    thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' && ABSENCE_CODES.has(thrown.code)
-  );
-}
-
 /** The error as the caller of `open` gets it: it names the archive, in its details and where its text does not do so yet. */
-function withUrl(thrown: unknown, url: string): ServingError {
+function withUrl(thrown: unknown, asked: string): ServingError {
+  const url = shownUrl(asked);
   if (!(thrown instanceof ServingError)) {
     const code = thrown instanceof Error && 'code' in thrown ? ` (${String(thrown.code)})` : '';
     return new ServingError('INTERNAL', `Cannot load ${url}: the server could not read it${code}.`, { url }, thrown);

@@ -3,7 +3,7 @@ import type { Manifest } from './manifest.ts';
 
 /** One opened archive. */
 export interface Archive {
-  /** As asked for, to the letter. */
+  /** As asked for; of a URL, without what only its owner may know. */
   readonly url: string;
   /** Absolute path of the folder with the model's files. */
   readonly modelDir: string;

@@ -5,9 +5,9 @@ import { isModelName } from '../core/model-name.ts';
 import type { Archive } from './archive.ts';
 import type { Manifest } from './manifest.ts';
 
-/** A plain `.onnx` file of the model store, served in place. It is called like its file. */
+/** A plain `.onnx` file of the model store, served in place. It is called like its file; a link to one, like the link. */
 export function networkArchive(url: string, path: string): Archive {
-  const name = basename(path, '.onnx').replaceAll(/[^A-Za-z0-9_.-]/g, '_');
+  const name = basename(url.includes('://') ? path : url, '.onnx').replaceAll(/[^A-Za-z0-9_.-]/g, '_');
   const manifest: Manifest = {
     createdOn: undefined,
     description: undefined,

@@ -2,12 +2,11 @@
 // member without a slash keeps its name. Links, devices and pipes are refused: an archive holds plain files.
 // What becomes of half-written folders after an error is unpack.ts's business.
 import { once } from 'node:events';
-import type { FileHandle } from 'node:fs/promises';
-import { createGunzip, type Gunzip } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { Parser, type ReadEntry } from 'tar';
-import { decompressed } from './decompressed.ts';
-import { pathProblem, plainPath, quoted } from './entry-path.ts';
-import { CHUNK_BYTES, readRange } from './file-range.ts';
+import { type ArchiveFile, chunksOf } from './archive-file.ts';
+import { plainPath, quoted } from './entry-path.ts';
+import { pour } from './pour.ts';
 import { archiveInvalid, type UnpackMeter } from './unpack-limits.ts';
 import type { UnpackTree } from './unpack-tree.ts';
 
@@ -21,40 +20,42 @@ const REFUSED_TYPES: ReadonlyMap<string, string> = new Map([
   ['SparseFile', 'a sparse file'],
 ]);
 
+const BLOCK_BYTES = 512;
+const INFLATED_CHUNK_BYTES = 64 * 1024;
+
 const FILE_TYPES: ReadonlySet<string> = new Set(['File', 'OldFile', 'ContiguousFile']);
 
-/** Unpacks the tar.gz in `handle` into `tree`. Throws ARCHIVE_INVALID, or whatever reading and writing threw. */
-export async function unpackTarGz(handle: FileHandle, tree: UnpackTree, meter: UnpackMeter): Promise<void> {
-  const { size } = await handle.stat();
-  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
+/** Unpacks the tar.gz in `file` into `tree`. Throws ARCHIVE_INVALID, or whatever reading and writing threw. */
+export async function unpackTarGz(file: ArchiveFile, tree: UnpackTree, meter: UnpackMeter): Promise<void> {
+  const gunzip = createGunzip({ chunkSize: INFLATED_CHUNK_BYTES });
   const members = new TarMembers(tree, meter);
-  await members.unpack(counted(decompressed(readRange(handle, 0, size), gunzip), gunzip, meter));
-}
-
-async function* counted(
-  chunks: AsyncIterable<Buffer>,
-  gunzip: Gunzip,
-  meter: UnpackMeter,
-): AsyncGenerator<Buffer, void, undefined> {
   let size = 0;
-  for await (const chunk of chunks) {
+  await pour(packed(file, meter), gunzip, (chunk) => {
     // The tar parser would unzip once more, past the meter.
     if (size === 0 && chunk[0] === 0x1f) throw archiveInvalid('it is compressed twice.');
     size += chunk.length;
     meter.addBytes(chunk.length);
     meter.checkRatio('it', size, gunzip.bytesWritten);
+    members.write(chunk);
+  });
+  await members.end(size);
+}
+
+function* packed(file: ArchiveFile, meter: UnpackMeter): Generator<Buffer, void, undefined> {
+  let position = 0;
+  for (const chunk of chunksOf(file, 0, file.sizeBytes)) {
+    position += chunk.length;
+    meter.report(position, file.sizeBytes);
     yield chunk;
   }
 }
 
-/** Takes a tar apart. The parser pushes members; they are written one after another, and the first failure ends everything. */
+/** Takes a tar apart. The parser pushes members, whose content is written as it comes; the first failure ends everything. */
 class TarMembers {
   readonly #tree: UnpackTree;
   readonly #meter: UnpackMeter;
   readonly #parser = new Parser({ strict: true, brotli: false, zstd: false });
   readonly #failed = new AbortController();
-  #writing: Promise<void> = Promise.resolve();
-  #current: ReadEntry | undefined;
   #hasEnded = false;
 
   constructor(tree: UnpackTree, meter: UnpackMeter) {
@@ -70,56 +71,60 @@ class TarMembers {
     this.#parser.on('ignoredEntry', (entry: ReadEntry) => {
       this.#failed.abort(refusal(quoted(entry.path), REFUSED_TYPES.get(entry.type) ?? 'of a type that no model needs'));
     });
-    this.#parser.on('entry', (entry: ReadEntry) => {
-      this.#writing = this.#writing.then(() => this.#write(entry));
-      this.#writing.catch((thrown: unknown) => this.#failed.abort(thrown));
-    });
+    this.#parser.on('entry', (entry: ReadEntry) => this.#orFail(() => this.#take(entry)));
   }
 
-  /** Resolves when every member is on disk. */
-  async unpack(chunks: AsyncIterable<Buffer>): Promise<void> {
+  /** Takes the next bytes of the tar; what they complete is on disk afterwards. */
+  write(chunk: Buffer): void {
+    // Padding after the end is read to verify the gzip checksum, but the parser would hoard it.
+    if (!this.#hasEnded) this.#parser.write(chunk);
+    this.#failed.signal.throwIfAborted();
+  }
+
+  /** There is no more than these bytes. */
+  async end(sizeBytes: number): Promise<void> {
     const { signal } = this.#failed;
+    // The parser passes over what is left when the tar ends within a header.
+    if (!this.#hasEnded && sizeBytes % BLOCK_BYTES !== 0)
+      throw archiveInvalid('it is damaged: its tar ends too early.');
     try {
-      for await (const chunk of chunks) {
-        signal.throwIfAborted();
-        // Padding after the end is read to verify the gzip checksum, but the parser would hoard it.
-        if (this.#hasEnded) continue;
-        if (!this.#parser.write(chunk)) await once(this.#parser, 'drain', { signal });
-      }
-      signal.throwIfAborted();
       const ended = once(this.#parser, 'end', { signal });
       this.#parser.end();
       await ended;
-      await this.#writing;
-      signal.throwIfAborted();
     } catch (thrown) {
-      const reason: unknown = signal.aborted ? signal.reason : thrown;
-      this.#failed.abort(reason);
-      // A member that waits for more content than will come is let go, so that its file is closed before anyone cleans up.
-      this.#current?.end();
-      await this.#writing.catch(() => undefined);
-      throw reason;
+      throw signal.aborted ? signal.reason : thrown;
     }
+    signal.throwIfAborted();
   }
 
-  async #write(entry: ReadEntry): Promise<void> {
-    this.#failed.signal.throwIfAborted();
-    this.#current = entry;
+  #take(entry: ReadEntry): void {
     const isFolder = entry.type === 'Directory';
     if (!isFolder && !FILE_TYPES.has(entry.type)) {
       throw refusal(quoted(entry.path), REFUSED_TYPES.get(entry.type) ?? 'of a type that no model needs');
     }
     // The whole name is judged, not only what is left of it: "../x" is an attack, even where the first component goes.
-    const problem = pathProblem(entry.path, this.#meter.limits);
-    if (problem !== undefined) throw archiveInvalid(`the name of its entry ${quoted(entry.path)} ${problem}.`);
+    this.#meter.checkName(entry.path);
     if (isFolder) {
       // A folder is named with its slash by most writers and without it by some.
       const rest = withoutFirstComponent(`${entry.path}/`);
-      if (rest !== '') await this.#tree.makeFolder(this.#tree.claim(rest, 'folder'));
+      if (rest !== '') this.#tree.makeFolder(this.#tree.claim(rest, 'folder'));
       entry.resume();
       return;
     }
-    await this.#tree.writeFile(this.#tree.claim(withoutFirstComponent(entry.path), 'file'), entry);
+    const path = this.#tree.claim(withoutFirstComponent(entry.path), 'file');
+    const file = this.#tree.createFile(path);
+    entry.on('data', (chunk: Buffer) => this.#orFail(() => file.write(chunk)));
+    entry.on('end', () => this.#orFail(() => this.#tree.completeFile(path)));
+  }
+
+  /** Nothing may throw into the parser; and after a failure nothing more is done, though it may go on for the rest of a chunk. */
+  #orFail(step: () => void): void {
+    if (this.#failed.signal.aborted) return;
+    try {
+      step();
+    } catch (thrown) {
+      this.#failed.abort(thrown);
+    }
   }
 }
 
