@@ -8,7 +8,7 @@ import { join } from 'node:path';
  * @typedef {object} Figure
  * @property {string} name
  * @property {number} value
- * @property {'req/s' | 'ms' | 'µs' | 'MB' | '×'} unit
+ * @property {'req/s' | 'MiB/s' | 'ms' | 'µs' | 'MB' | '×'} unit
  * @property {number} [floor] the same figure of the bare http server, or of the bare session of an ONNX model
  * @property {Target} [target]
  *
@@ -17,7 +17,7 @@ import { join } from 'node:path';
  * @property {number} value
  */
 
-const DIGITS = { 'req/s': 0, ms: 2, µs: 1, MB: 1, '×': 3 };
+const DIGITS = { 'req/s': 0, 'MiB/s': 0, ms: 2, µs: 1, MB: 1, '×': 3 };
 
 /** @param {Figure} figure */
 export function isReached({ value, target }) {

@@ -11,15 +11,16 @@ import { fileURLToPath } from 'node:url';
 
 const MODEL_STORE = fileURLToPath(new URL('models', import.meta.url));
 const PING_EVERY_MS = 4;
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 120_000;
 
 /**
  * Starts the server and resolves at its first 200 of /ping.
  * @param {string} main the built command
  * @param {string} name what the report calls it
  * @param {string} modelStore the folder of its models
+ * @param {Readonly<Record<string, string>>} more further settings
  */
-export async function startSconce(main, name, modelStore = MODEL_STORE) {
+export async function startSconce(main, name, modelStore = MODEL_STORE, more = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'sconce-bench-'));
   const [port, managementPort, metricsPort] = await freePorts(3);
   const settings = join(folder, 'config.properties');
@@ -30,6 +31,8 @@ export async function startSconce(main, name, modelStore = MODEL_STORE) {
       `management_address=http://127.0.0.1:${managementPort}`,
       `metrics_address=http://127.0.0.1:${metricsPort}`,
       `model_store=${modelStore}`,
+      `cache_dir=${join(folder, 'cache')}`,
+      ...Object.entries(more).map(([key, value]) => `${key}=${value}`),
     ].join('\n'),
   );
   const startedAt = performance.now();
@@ -50,6 +53,7 @@ export async function startSconce(main, name, modelStore = MODEL_STORE) {
     name,
     pid: child.pid,
     port,
+    managementPort,
     startMs,
     /**
      * Registers a model under a name, with one worker that is ready.

@@ -1,4 +1,6 @@
-// What tsc leaves undone: the command must be executable when it is run from a checkout.
+// What tsc leaves undone: the commands must be executable when they are run from a checkout.
 import { chmodSync } from 'node:fs';
 
-chmodSync(new URL('../dist/main.js', import.meta.url), 0o755);
+for (const name of ['main.js', 'torch-model-archiver.js', 'torchserve.js']) {
+  chmodSync(new URL(`../dist/${name}`, import.meta.url), 0o755);
+}

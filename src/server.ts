@@ -3,44 +3,54 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ArchiveStore } from './archive/archive-store.ts';
-import { isSameAddress } from './config/listen-address.ts';
+import { openCacheFolder } from './archive/cache-folder.ts';
+import { ConfigError } from './config/config-error.ts';
 import type { ServerConfig } from './config/server-config.ts';
+import { ServingError } from './core/errors.ts';
+import { LoadProgress } from './core/load-progress.ts';
 import type { ModelSpec } from './core/model-spec.ts';
 import type { ModelVersion } from './core/model-version.ts';
 import type { Clock } from './core/ports.ts';
 import { Registry } from './core/registry.ts';
 import { Scheduler } from './core/scheduler.ts';
-import { describedOperations } from './http/description-routes.ts';
+import { openDownloads } from './download-maker.ts';
+import { environmentMaker } from './environment-maker.ts';
 import type { ExchangeContext } from './http/exchange.ts';
-import { pingOperation, probeOperations } from './http/health-routes.ts';
-import { HttpServer } from './http/http-server.ts';
-import { inferenceOperations } from './http/inference-routes.ts';
-import { managementOperations } from './http/management-routes.ts';
-import { metricsOperation } from './http/metrics-routes.ts';
-import { openInferenceOperations } from './http/open-inference-routes.ts';
-import type { Operation } from './http/operation.ts';
+import { createListeners } from './listeners.ts';
+import { bothObservers, type ServerHooks } from './server-hooks.ts';
+import { CustomizedDescribe } from './services/customized-describe.ts';
 import { HealthService } from './services/health-service.ts';
 import { InferenceService } from './services/inference-service.ts';
 import { ManagementService } from './services/management-service.ts';
 import { OpenInferenceService } from './services/open-inference-service.ts';
+import { loadLog } from './telemetry/load-log.ts';
 import { type ServerLog, workerLog } from './telemetry/logger.ts';
+import { metricLines } from './telemetry/metric-lines.ts';
 import { ServerMetrics } from './telemetry/server-metrics.ts';
+import { serverMetricNotices } from './telemetry/torchserve-metrics.ts';
 import { Devices, detectGpus } from './workers/devices.ts';
 import { OrphanGuard } from './workers/orphan-guard.ts';
+import { workerEnv } from './workers/worker-env.ts';
 import { workerLauncher } from './workers/worker-launcher.ts';
 import { Pool } from './workers/worker-pool.ts';
 
 /** How long queued and running requests have when the server stops. */
 const SHUTDOWN_GRACE_MS = 30_000;
-/** Worker ids count up from here, as TorchServe's do. */
-const FIRST_WORKER_ID = 9000;
 
 /** A server that answers. */
 export interface RunningServer {
   /** Where each API listens; inference and management may be the same. */
-  readonly addresses: { readonly inference: string; readonly management: string; readonly metrics: string };
-  /** Drains and ends everything that was started; resolves when all of it is over. */
-  stop(): Promise<void>;
+  readonly addresses: {
+    readonly inference: string;
+    readonly management: string;
+    /** Undefined with `enable_metrics_api=false`. */
+    readonly metrics: string | undefined;
+  };
+  /** For commands that have a server in their own process. */
+  readonly management: ManagementService;
+  readonly inference: InferenceService;
+  /** Drains for at most `graceMs` and ends everything that was started; resolves when all of it is over. */
+  stop(graceMs?: number): Promise<void>;
 }
 
 const monotonicClock: Clock = {
@@ -52,12 +62,13 @@ const monotonicClock: Clock = {
   },
 };
 
-/** Starts a server. Fails, leaving nothing behind, when a listener cannot be opened, or when `signal` is aborted before it answers. */
+/** Starts a server, with `hooks` in the process of a command. Fails, leaving nothing behind, when a listener cannot be opened, or when `signal` is aborted before it answers. */
 export async function startServer(
   config: ServerConfig,
   serverLog: ServerLog,
   version: string,
   signal: AbortSignal,
+  hooks: ServerHooks = {},
 ): Promise<RunningServer> {
   const { log } = serverLog;
   const { dialect } = config;
@@ -66,8 +77,27 @@ export async function startServer(
   const gpuIds = await detectGpus(config.numberOfGpu);
   const workDir = await mkdtemp(join(tmpdir(), 'sconce-'));
   const registry = new Registry();
-  const metrics = new ServerMetrics(serverLog.droppedLines);
-  const archives = new ArchiveStore({ modelStore: config.modelStore, workDir });
+  if (config.metrics.listed !== undefined)
+    for (const notice of serverMetricNotices(config.metrics.listed)) log.warn(notice);
+  const metrics = new ServerMetrics({
+    droppedLogLines: serverLog.droppedLines,
+    settings: config.metrics,
+    write: metricLines(config.metrics.mode, log),
+    onTrouble: (message) => log.warn(message),
+  });
+  const orphanGuard = new OrphanGuard(workDir);
+  const hasTrustedFolders = hooks.hasTrustedFolders ?? false;
+  const cache = await openCacheFolder(config.cacheDir, workDir);
+  if (cache.notice !== undefined) log.warn(cache.notice);
+  const downloads = await openDownloads(config, log);
+  const archives = new ArchiveStore({
+    modelStore: config.modelStore,
+    downloads,
+    cacheDir: cache.path,
+    cacheBytes: config.cacheBytes,
+    hasTrustedFolders,
+    onTrouble: (message) => log.warn(message),
+  });
   const inference = new InferenceService(registry, monotonicClock);
   const health = new HealthService(registry, dialect.health);
   const management = new ManagementService({
@@ -75,7 +105,28 @@ export async function startServer(
     archives,
     config,
     machine: { gpuCount: gpuIds.length, cpuCount: availableParallelism() },
-    createVersion: versionFactory({ config, serverLog, metrics, devices: new Devices(gpuIds), workDir, version }),
+    newProgress: (nameOf, url) => {
+      const writeDown = loadLog(log, monotonicClock, () => ({ model: nameOf(), url }));
+      return new LoadProgress(monotonicClock, (report) => {
+        writeDown(report);
+        hooks.onLoadPhase?.(nameOf(), report);
+      });
+    },
+    prepareEnvironment: environmentMaker({
+      config: { ...config, cacheDir: cache.path },
+      log,
+      clock: monotonicClock,
+      orphanGuard,
+    }),
+    createVersion: versionFactory({
+      config,
+      serverLog,
+      metrics,
+      devices: new Devices(gpuIds),
+      orphanGuard,
+      version,
+      hooks,
+    }),
     onUnregistered: ({ spec, scheduler }) => metrics.unwatchQueue(spec.name, spec.version, scheduler),
     log: (level, message, details) => log[level]({ ...details }, message),
   });
@@ -93,23 +144,26 @@ export async function startServer(
     context,
     management,
     inference,
+    customized: new CustomizedDescribe(inference, (message, details) => log.warn(details, message)),
     health,
     metrics,
     openInference: new OpenInferenceService(registry),
     version,
   });
-  const stop = async () => {
+  const stop = async (graceMs = SHUTDOWN_GRACE_MS) => {
     isStopping = true;
     health.stopping();
     inference.close();
     for (const listener of listeners.all) listener.stopListening();
-    await management.close(SHUTDOWN_GRACE_MS);
+    await archives.keep();
+    await management.close(graceMs);
+    await downloads.close();
     await Promise.all(listeners.all.map((listener) => listener.close()));
     await rm(workDir, { recursive: true, force: true });
   };
 
-  // Unpacking is the one step of a start that can take long.
-  signal.addEventListener('abort', () => void archives.close(), { once: true });
+  // Fetching, unpacking and installing are the steps of a start that can take long.
+  signal.addEventListener('abort', () => void management.giveUpPending(), { once: true });
   try {
     await loadAtStart(config, archives, management, health, signal);
     const inferenceAddress = await listeners.inference.listen();
@@ -118,10 +172,11 @@ export async function startServer(
     const addresses = {
       inference: inferenceAddress,
       management: managementAddress,
-      metrics: await listeners.metrics.listen(),
+      metrics: await listeners.metrics?.listen(),
     };
     health.started();
-    return { addresses, stop };
+    archives.sweep().catch((thrown: unknown) => log.warn(`leftovers in the cache: ${thrown}`));
+    return { addresses, management, inference, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -133,31 +188,38 @@ interface VersionParts {
   readonly serverLog: ServerLog;
   readonly metrics: ServerMetrics;
   readonly devices: Devices;
-  readonly workDir: string;
+  readonly orphanGuard: OrphanGuard;
   readonly version: string;
+  readonly hooks: ServerHooks;
 }
 
 /** Makes what belongs to one version: its queue and its pool, bound to the devices and ids of the whole server. */
 function versionFactory(parts: VersionParts) {
-  const { config, serverLog, metrics, devices, workDir, version: serverVersion } = parts;
+  const { config, serverLog, metrics, devices, orphanGuard, version: serverVersion, hooks } = parts;
   const log = workerLog(serverLog.log);
-  const orphanGuard = new OrphanGuard(workDir);
-  let nextWorkerId = FIRST_WORKER_ID;
+  let nextWorkerId = config.firstWorkerId;
   const settings = {
     python: config.python,
     decodeInput: config.decodeInputRequest,
-    env: process.env,
+    env: { ...workerEnv(process.env, config.isHiddenFromWorkers), ...hooks.workerEnv },
+    ipex: config.ipex,
+    envelope: config.serviceEnvelope,
+    limitMaxImagePixels: config.limitMaxImagePixels,
+    modelMetrics: config.metrics.listed?.model,
+    workerDebugger: hooks.workerDebugger,
     maxResponseBytes: config.maxResponseBytes,
     serverVersion,
   };
-  return (spec: ModelSpec, releaseArchive: () => Promise<void>): ModelVersion => {
+  return (compiled: ModelSpec, progress: LoadProgress, releaseArchive: () => Promise<void>): ModelVersion => {
+    const spec = hooks.adjustSpec?.(compiled) ?? compiled;
+    const observer = metrics.observerFor(spec.name, spec.version);
     const scheduler = new Scheduler({
       model: spec.name,
       batchSize: spec.batchSize,
       maxBatchDelayMs: spec.maxBatchDelayMs,
       queueSize: spec.queueSize,
       clock: monotonicClock,
-      observer: metrics.observerFor(spec.name, spec.version),
+      observer: hooks.observer === undefined ? observer : bothObservers(observer, hooks.observer),
     });
     const onMetric = metrics.modelMetric.bind(metrics);
     const poolSize = (): number => pool.maxWorkers;
@@ -169,7 +231,10 @@ function versionFactory(parts: VersionParts) {
       orphanGuard,
       poolSize,
       onMetric,
-      onHandlerTime: (handlerMs) => metrics.handlerTook(spec.name, handlerMs),
+      onHandlerTime: (handlerMs) => {
+        metrics.handlerTook(spec.name, handlerMs);
+        hooks.onHandlerTime?.(handlerMs);
+      },
     });
     const nextId = () => String(nextWorkerId++);
     const pool: Pool = new Pool({
@@ -179,82 +244,18 @@ function versionFactory(parts: VersionParts) {
       devices,
       clock: monotonicClock,
       log,
+      progress,
       nextWorkerId: nextId,
     });
     metrics.watchQueue(spec.name, spec.version, scheduler);
-    return { spec, scheduler, pool, releaseArchive };
+    return { spec, scheduler, pool, progress, releaseArchive };
   };
 }
 
-interface ListenerParts {
-  readonly config: ServerConfig;
-  readonly context: ExchangeContext;
-  readonly management: ManagementService;
-  readonly inference: InferenceService;
-  readonly health: HealthService;
-  readonly metrics: ServerMetrics;
-  readonly openInference: OpenInferenceService;
-  readonly version: string;
-}
-
-function createListeners(parts: ListenerParts) {
-  const { config, context, health, metrics } = parts;
-  const isCombined = isSameAddress(config.inferenceAddress, config.managementAddress);
-  const describe = (description: string, operations: readonly Operation[]) =>
-    describedOperations(operations, {
-      serverVersion: parts.version,
-      description,
-      checkModel: (name, label) => parts.inference.check(name, label),
-    });
-  const openInference = openInferenceOperations({
-    inference: parts.inference,
-    models: parts.openInference,
-    health,
-    dialect: config.dialect,
-    serverVersion: parts.version,
-  });
-  const inferenceOnes = [
-    ...openInference,
-    pingOperation(health),
-    ...inferenceOperations({ inference: parts.inference, dialect: config.dialect, isCombined }),
-  ];
-  const managementOnes = managementOperations({
-    management: parts.management,
-    dialect: config.dialect,
-    isModelApiEnabled: config.enableModelApi,
-  });
-  const probes = probeOperations(health);
-  const inference = new HttpServer({
-    address: config.inferenceAddress,
-    context,
-    isManagement: isCombined,
-    operations: isCombined
-      ? describe('Inference and Management API', [...inferenceOnes, ...managementOnes, ...probes])
-      : describe('Inference API', [...inferenceOnes, ...probes]),
-  });
-  const management = isCombined
-    ? inference
-    : new HttpServer({
-        address: config.managementAddress,
-        context,
-        isManagement: true,
-        operations: describe('Management API', [...managementOnes, ...probes]),
-      });
-  const metricsListener = new HttpServer({
-    address: config.metricsAddress,
-    context,
-    isManagement: false,
-    operations: describe('Metrics API', [metricsOperation(metrics)]),
-  });
-  return {
-    inference,
-    management,
-    metrics: metricsListener,
-    all: [...new Set([inference, management, metricsListener])],
-  };
-}
-
-/** Registers what load_models names. One that fails is left out: the server starts without it, and is not ready. */
+/**
+ * Registers what load_models names. One that fails is left out: the server starts without it, and is not ready. Throws ConfigError for one that
+ * another one of them has the name and version of.
+ */
 async function loadAtStart(
   config: ServerConfig,
   archives: ArchiveStore,
@@ -269,6 +270,10 @@ async function loadAtStart(
       await management.register({ url, modelName: name, synchronous: false }, true);
     } catch (error) {
       signal.throwIfAborted();
+      // As in TorchServe: which of the two is wanted is not for the server to guess.
+      if (error instanceof ServingError && error.code === 'MODEL_ALREADY_REGISTERED') {
+        throw new ConfigError(`load_models: ${url}: ${error.message}; name each version of a model once`);
+      }
       health.missing(url, error instanceof Error ? error.message : String(error));
     }
   }

@@ -1,7 +1,11 @@
 // What describe prints of a version: one form for each dialect, fields in the order that its clients know.
+import { ServingError } from '../core/errors.ts';
+import type { PhaseReport } from '../core/load-progress.ts';
 import type { ModelSpec } from '../core/model-spec.ts';
-import type { VersionDescription } from '../core/version-description.ts';
+import type { StartFailure } from '../core/start-failure.ts';
+import type { PendingDescription, VersionDescription } from '../core/version-description.ts';
 import type { WorkerDescription } from '../core/worker-state.ts';
+import { DOCUMENTED_ERRORS } from './http-error-tables.ts';
 
 export function describeDocumented(description: VersionDescription): object {
   const { spec } = description;
@@ -15,8 +19,41 @@ export function describeDocumented(description: VersionDescription): object {
     workers: description.workers.map(describeWorkerDocumented),
     ...furtherFields(spec),
     jobQueueStatus: queueStatus(description),
+    customizedMetadata: customizedMetadata(description),
+    customizedError: customizedError(description),
     inputs: description.signature?.inputs,
     outputs: description.signature?.outputs,
+    loading: description.loading.map(describePhase),
+    lastError: description.lastError && describeStartFailure(description.lastError),
+  };
+}
+
+/** A registration without a version: what is known of it already. */
+export function describePending({ name, url, loading }: PendingDescription): object {
+  return { modelName: name, modelUrl: url, loading: loading.map(describePhase) };
+}
+
+function describePhase({ phase, state, tookMs, doneBytes, totalBytes }: PhaseReport): object {
+  return { phase, state, seconds: Math.round(tookMs) / 1000, bytes: doneBytes, totalBytes };
+}
+
+/** With the status and the word that the answer to a synchronous registration has. */
+function describeStartFailure({ worker, code, message, hint, trace, at }: StartFailure): object {
+  return {
+    ...documentOf(new ServingError(code, message)),
+    hint,
+    trace: trace === '' ? undefined : trace.split('\n'),
+    worker,
+    at: at.toISOString(),
+  };
+}
+
+function documentOf(error: ServingError): object {
+  const { status, type } = DOCUMENTED_ERRORS[error.code];
+  return {
+    code: typeof status === 'number' ? status : status(error),
+    type: typeof type === 'string' ? type : type(error),
+    message: error.message,
   };
 }
 
@@ -39,7 +76,16 @@ export function describeTorchserve(description: VersionDescription): object {
       gpuUsage: worker.gpuUsage,
     })),
     jobQueueStatus: queueStatus(description),
+    customizedMetadata: customizedMetadata(description),
   };
+}
+
+function customizedMetadata({ customized }: VersionDescription): object | undefined {
+  return customized !== undefined && 'metadata' in customized ? customized.metadata : undefined;
+}
+
+function customizedError({ customized }: VersionDescription): object | undefined {
+  return customized !== undefined && 'failure' in customized ? documentOf(customized.failure) : undefined;
 }
 
 function sizesOf({ spec, minWorkers, maxWorkers }: VersionDescription): object {
@@ -59,7 +105,7 @@ function furtherFields(spec: ModelSpec): object {
     deviceIds: spec.deviceIds,
     continuousBatching: false,
     useJobTicket: false,
-    useVenv: false,
+    useVenv: spec.useVenv,
     stateful: false,
     sequenceMaxIdleMSec: 0,
     sequenceTimeoutMSec: 0,

@@ -1,10 +1,11 @@
 // The two dialects of the API: what each answers, how it reads parameters, which defaults it has. Two records of one type, chosen
 // once at start; nobody else asks which dialect is in force.
 import { STATUS_CODES } from 'node:http';
+import type { UnlistedUrls } from '../core/allowed-urls.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { OutputEncoding } from '../core/job.ts';
-import type { VersionDescription } from '../core/version-description.ts';
-import { describeDocumented, describeTorchserve } from './describe-documents.ts';
+import type { PendingDescription, VersionDescription } from '../core/version-description.ts';
+import { describeDocumented, describePending, describeTorchserve } from './describe-documents.ts';
 import { DOCUMENTED_ERRORS, type HttpError, TORCHSERVE_ERRORS } from './http-error-tables.ts';
 
 export type DialectName = 'documented' | 'torchserve';
@@ -34,7 +35,11 @@ export interface Dialect {
     readonly maxResponseBytes: number;
     /** `synchronous` of a registration that does not say. */
     readonly isRegistrationSynchronous: boolean;
+    /** Where archives may come from while `allowed_urls` is not set. */
+    readonly unlistedUrls: UnlistedUrls;
   };
+  /** Whether a URL that a registration uses already may be registered again: its file is then shared, or its name is taken. */
+  readonly isDownloadShared: boolean;
   /** Whose word counts for a model's settings: the registration's, or the archive's as in TorchServe. */
   readonly precedence: 'request-first' | 'archive-first';
   /** How `runtime` is read: any case, or TorchServe's exact words. */
@@ -56,6 +61,8 @@ export interface Dialect {
     readonly scaling: () => HttpAnswer;
     readonly scaled: (model: ScaledModel) => HttpAnswer;
     readonly describe: (description: VersionDescription) => object;
+    /** Of a registration that has no version yet; undefined where there is no such model until it has. */
+    readonly describePending: ((description: PendingDescription) => object) | undefined;
   };
   readonly errors: Readonly<Record<ErrorCode, HttpError>>;
   readonly http: {
@@ -82,7 +89,9 @@ const documented: Dialect = {
     maxRequestBytes: 104_857_600,
     maxResponseBytes: 104_857_600,
     isRegistrationSynchronous: false,
+    unlistedUrls: 'public-http',
   },
+  isDownloadShared: true,
   precedence: 'request-first',
   isRuntimeCaseSensitive: false,
   parameters: { policy: 'strict', isQueryReadWithBody: true, maxPageSize: 1000 },
@@ -94,6 +103,7 @@ const documented: Dialect = {
     scaling: () => ({ status: 202, text: 'Worker updated' }),
     scaled: () => ({ status: 200, text: 'Worker scaled' }),
     describe: describeDocumented,
+    describePending,
   },
   errors: DOCUMENTED_ERRORS,
   http: {
@@ -118,7 +128,9 @@ const torchserve: Dialect = {
     maxRequestBytes: 6_553_500,
     maxResponseBytes: 6_553_500,
     isRegistrationSynchronous: true,
+    unlistedUrls: 'all',
   },
+  isDownloadShared: false,
   precedence: 'archive-first',
   isRuntimeCaseSensitive: true,
   parameters: { policy: 'lenient', isQueryReadWithBody: false, maxPageSize: 100 },
@@ -139,6 +151,7 @@ const torchserve: Dialect = {
       text: `Workers scaled to ${minWorkers} for model: ${name}${isVersionNamed ? `, version: ${version}` : ''}`,
     }),
     describe: describeTorchserve,
+    describePending: undefined,
   },
   errors: TORCHSERVE_ERRORS,
   http: {

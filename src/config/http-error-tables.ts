@@ -13,12 +13,16 @@ export interface HttpError {
 const RESOURCE_TEXT = 'Requested resource is not found, please refer to API document.';
 const METHOD_TEXT = 'Requested method is not allowed, please refer to API document.';
 
+/** How much of a trace an answer shows; describe and the log have more. */
+const TRACE_LINES = 10;
+
 export const DOCUMENTED_ERRORS: Readonly<Record<ErrorCode, HttpError>> = {
   INVALID_PARAMETER: { status: 400, type: 'BadRequestException' },
   UNKNOWN_PARAMETER: { status: 400, type: 'BadRequestException' },
   MISSING_PARAMETER: { status: 400, type: 'BadRequestException' },
   INVALID_RUNTIME: { status: 400, type: 'BadRequestException' },
   INVALID_BODY: { status: 400, type: 'BadRequestException' },
+  BODY_ENCODED: { status: 415, type: 'UnsupportedMediaTypeException' },
   MALFORMED_URL: { status: 400, type: 'BadRequestException' },
   BODY_TOO_LARGE: { status: 413, type: 'PayloadTooLargeException' },
   RESOURCE_NOT_FOUND: { status: 404, type: 'ResourceNotFoundException', message: () => RESOURCE_TEXT },
@@ -40,13 +44,13 @@ export const DOCUMENTED_ERRORS: Readonly<Record<ErrorCode, HttpError>> = {
   CHECKSUM_MISMATCH: { status: 400, type: 'InvalidModelException' },
   ENVIRONMENT_FAILED: { status: 400, type: 'ModelException' },
   SCALE_SUPERSEDED: { status: 409, type: 'ConflictStatusException' },
-  HANDLER_NOT_FOUND: { status: 500, type: 'HandlerNotFoundException' },
-  HANDLER_IMPORT_FAILED: { status: 500, type: 'HandlerImportException' },
-  HANDLER_INITIALIZE_FAILED: { status: 500, type: 'HandlerInitializeException' },
-  MODEL_FILE_NOT_FOUND: { status: 500, type: 'ModelFileNotFoundException' },
-  WORKER_OUT_OF_MEMORY: { status: 507, type: 'OutOfMemoryException' },
-  WORKER_CRASHED_AT_START: { status: 500, type: 'WorkerCrashException' },
-  STARTUP_TIMEOUT: { status: 500, type: 'StartupTimeoutException' },
+  HANDLER_NOT_FOUND: { status: 500, type: 'HandlerNotFoundException', message: withTrace },
+  HANDLER_IMPORT_FAILED: { status: 500, type: 'HandlerImportException', message: withTrace },
+  HANDLER_INITIALIZE_FAILED: { status: 500, type: 'HandlerInitializeException', message: withTrace },
+  MODEL_FILE_NOT_FOUND: { status: 500, type: 'ModelFileNotFoundException', message: withTrace },
+  WORKER_OUT_OF_MEMORY: { status: 507, type: 'OutOfMemoryException', message: withTrace },
+  WORKER_CRASHED_AT_START: { status: 500, type: 'WorkerCrashException', message: withTrace },
+  STARTUP_TIMEOUT: { status: 500, type: 'StartupTimeoutException', message: withTrace },
   NO_WORKER: { status: 503, type: 'ServiceUnavailableException' },
   MODEL_UNAVAILABLE: { status: 503, type: 'ServiceUnavailableException' },
   MODEL_STOPPING: { status: 503, type: 'ServiceUnavailableException' },
@@ -106,7 +110,10 @@ export const TORCHSERVE_ERRORS: Readonly<Record<ErrorCode, HttpError>> = {
   ENVIRONMENT_FAILED: {
     status: 400,
     type: 'ModelException',
-    message: (error) => `Custom pip package installation failed for model ${error.details.model}`,
+    message: ({ details }) =>
+      details.value === 'venv'
+        ? `Virtual environment creation failed for model ${details.model}`
+        : `Custom pip package installation failed for model ${details.model}`,
   },
   HOST_NOT_ALLOWED: { status: 403, type: 'IllegalArgumentException' },
   CROSS_SITE_REQUEST: { status: 403, type: 'IllegalArgumentException' },
@@ -149,11 +156,19 @@ function handlerStatus(error: ServingError): number {
   return status >= 200 && status <= 999 ? status : 500;
 }
 
+/** Why a worker could not start, with the end of its trace: the last lines tell most. */
+function withTrace({ message, details: { trace = '' } }: ServingError): string {
+  const lastLines = trace.split('\n').slice(-TRACE_LINES).join('\n').trim();
+  return lastLines === '' ? message : `${message}\n${lastLines}`;
+}
+
 function failedToStart({ details }: ServingError): string {
   return `Failed to start workers for model ${details.model} version: ${details.version ?? 'null'}`;
 }
 
 function noWorkerText({ details }: ServingError): string {
+  if (details.parameter === 'customized')
+    return `Model "${details.model}" has no worker to serve describe request. Please use scale workers API to add workers.`;
   const version = details.version === undefined ? '' : ` Version ${details.version}"`;
   return (
     `Model "${details.model}"${version} has no worker to serve inference request. Please use scale workers API to add workers. ` +

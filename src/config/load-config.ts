@@ -1,15 +1,18 @@
 // From flags, environment and config.properties to a ServerConfig, once, at start: which file, which value wins, and whether the start
 // is allowed. The keys themselves are described in server-settings.
 import { readFile, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { AllowedUrls } from '../core/allowed-urls.ts';
 import { ConfigError, type GivenSetting, type SettingOrigin } from './config-error.ts';
-import { DIALECTS, type Dialect } from './dialect.ts';
+import { DIALECTS, type Dialect, type DialectName } from './dialect.ts';
 import { decodeProperties, parseProperties, substituteEnvironment } from './properties.ts';
 import type { ServerConfig } from './server-config.ts';
 import { APPLIED_SETTINGS, type AppliedKey, isAppliedKey, type SettingValues } from './server-settings.ts';
 import { gatherSettings, type PropertiesFile, type SettingFlag } from './setting-sources.ts';
 import { checkStart } from './start-rules.ts';
 import { UnusableValue } from './unusable-value.ts';
+import { compilePatterns } from './url-patterns.ts';
 
 /** The flags of `serve` that set something; undefined where a flag was not given. */
 export interface ConfigFlags {
@@ -19,8 +22,25 @@ export interface ConfigFlags {
   readonly models?: readonly string[] | undefined;
   readonly python?: string | undefined;
   readonly apiDialect?: string | undefined;
+  readonly enableModelApi?: boolean | undefined;
+  readonly disableTokenAuth?: boolean | undefined;
   readonly insecure?: boolean | undefined;
 }
+
+/** What depends on the command that starts the server. */
+interface CommandManner {
+  /** The dialect, when nobody names one. */
+  readonly dialect: DialectName;
+  /** The flag that allows a management API which is open to the network. */
+  readonly openingFlag: string;
+  /** Whether switching tokens off by hand allows that, too: TorchServe's users write it for just this purpose. */
+  readonly isOpenWithoutTokens: boolean;
+}
+
+const COMMANDS = {
+  sconce: { dialect: 'documented', openingFlag: '--insecure', isOpenWithoutTokens: false },
+  torchserve: { dialect: 'torchserve', openingFlag: '--disable-token-auth', isOpenWithoutTokens: true },
+} as const satisfies Readonly<Record<string, CommandManner>>;
 
 /** Where the server was started, and how. */
 export interface ConfigInputs {
@@ -28,36 +48,44 @@ export interface ConfigInputs {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Relative paths start here. */
   readonly cwd: string;
+  /** `sconce` when not given. */
+  readonly command?: keyof typeof COMMANDS;
 }
 
 /**
  * Reads the settings of a server that is about to start.
  * @throws ConfigError when a setting cannot be used or the start is refused
  */
-export async function loadConfig({ flags, env, cwd }: ConfigInputs): Promise<ServerConfig> {
+export async function loadConfig({ flags, env, cwd, command = 'sconce' }: ConfigInputs): Promise<ServerConfig> {
+  const manner: CommandManner = COMMANDS[command];
   const source = findConfigFile(flags, env, cwd);
   const file = await readConfigFile(source, env);
   const { given, notices } = gatherSettings(file, settingFlags(flags), env);
 
   const settingIn = (key: AppliedKey, defaults: Dialect): GivenSetting =>
     given.get(key) ?? defaultSetting(key, APPLIED_SETTINGS[key].defaultText(defaults));
-  const dialect = DIALECTS[parse('api_dialect', settingIn('api_dialect', DIALECTS.documented))];
+  const dialect =
+    DIALECTS[parse('api_dialect', given.get('api_dialect') ?? defaultSetting('api_dialect', manner.dialect))];
   const settingOf = (key: AppliedKey): GivenSetting => settingIn(key, dialect);
   const value = <K extends AppliedKey>(key: K): SettingValues[K] => parse(key, settingOf(key));
 
   const inferenceAddress = value('inference_address');
   const managementAddress = value('management_address');
   const metricsAddress = value('metrics_address');
-  const insecure = flags.insecure ?? false;
+  const isWithMetricsApi = value('enable_metrics_api');
+  const isWithoutTokens = value('disable_token_authorization');
+  const isOpenByChoice = manner.isOpenWithoutTokens && given.has('disable_token_authorization') && isWithoutTokens;
+  const insecure = flags.insecure ?? isOpenByChoice;
   const warnings = checkStart({
     inferenceAddress,
     managementAddress,
-    metricsAddress,
-    isTokenAuthorizationDisabled: value('disable_token_authorization'),
+    metricsAddress: isWithMetricsApi ? metricsAddress : undefined,
+    isTokenAuthorizationDisabled: isWithoutTokens,
     insecure,
+    openingFlag: manner.openingFlag,
     given: settingOf,
   });
-  const modelStore = await existingFolder(value('model_store'), settingOf('model_store'), cwd);
+  const modelStore = await existingFolder(value('model_store'), settingOf('model_store'), cwd, 'archives');
   const loadModels = value('load_models');
   if (modelStore === undefined && (loadModels === 'all' || loadModels.length > 0)) {
     throw new ConfigError(
@@ -65,7 +93,25 @@ export async function loadConfig({ flags, env, cwd }: ConfigInputs): Promise<Ser
       settingOf('load_models'),
     );
   }
+  // Only false passes.
+  value('debug');
+  const metricsPath = value('metrics_config');
+  const metricsConfig =
+    metricsPath === undefined
+      ? undefined
+      : await (await import('./metrics-config.ts')).readMetricsConfig(
+          resolve(cwd, metricsPath),
+          settingOf('metrics_config'),
+        );
   const models = value('models');
+  const urls = settingOf('allowed_urls');
+  const patterns = urls.origin === 'default' ? undefined : await compilePatterns(value('allowed_urls'), urls);
+  const openUrls =
+    patterns === undefined && dialect.defaults.unlistedUrls === 'all'
+      ? [
+          'allowed_urls is not set: archives may come from any URL, from private networks and files of this machine, too',
+        ]
+      : [];
 
   return {
     configFile: file === undefined ? undefined : source.path,
@@ -75,6 +121,11 @@ export async function loadConfig({ flags, env, cwd }: ConfigInputs): Promise<Ser
     metricsAddress,
     modelStore,
     loadModels,
+    cacheDir: resolve(cwd, value('cache_dir') ?? defaultCacheDir(env)),
+    cacheBytes: value('cache_size'),
+    allowedUrls: new AllowedUrls(patterns, dialect.defaults.unlistedUrls),
+    downloadTimeoutSec: value('download_timeout'),
+    maxDownloadBytes: value('max_download_size'),
     models: models.models,
     defaultWorkersPerModel: value('default_workers_per_model'),
     jobQueueSize: value('job_queue_size'),
@@ -85,15 +136,31 @@ export async function loadConfig({ flags, env, cwd }: ConfigInputs): Promise<Ser
     maxResponseBytes: value('max_response_size'),
     decodeInputRequest: value('decode_input_request'),
     python: value('python'),
+    installPyDepPerModel: value('install_py_dep_per_model'),
+    pythonWheels: await existingFolder(value('python_wheels'), settingOf('python_wheels'), cwd, 'Python packages'),
+    environmentTimeoutSec: value('environment_timeout'),
     numberOfGpu: value('number_of_gpu'),
     enableModelApi: value('enable_model_api'),
+    defaultServiceHandler: value('default_service_handler'),
+    serviceEnvelope: value('service_envelope'),
+    limitMaxImagePixels: value('limit_max_image_pixels'),
+    isHiddenFromWorkers: await hiddenNames(value('blacklist_env_vars'), settingOf('blacklist_env_vars')),
+    ipex: { isEnabled: value('ipex_enable'), isEnabledOnGpu: value('ipex_gpu_enable') },
+    firstWorkerId: value('initial_worker_port'),
+    enableMetricsApi: isWithMetricsApi,
+    metrics: {
+      mode: value('metrics_mode'),
+      listed: metricsConfig?.listed,
+      // Without a list there is nothing that a metric could be missing from.
+      isAutoDetecting: value('model_metrics_auto_detect') ?? metricsConfig === undefined,
+    },
     insecure,
     origins: new Map(
       Object.keys(APPLIED_SETTINGS)
         .filter(isAppliedKey)
         .map((key): [AppliedKey, SettingOrigin] => [key, settingOf(key).origin]),
     ),
-    notices: [...notices, ...models.notices, ...warnings],
+    notices: [...notices, ...models.notices, ...warnings, ...openUrls, ...(metricsConfig?.notices ?? [])],
   };
 }
 
@@ -140,8 +207,15 @@ function settingFlags(flags: ConfigFlags): SettingFlag[] {
     { key: 'load_models', flag: '--models', value: models },
     { key: 'python', flag: '--python', value: flags.python },
     { key: 'api_dialect', flag: '--api-dialect', value: flags.apiDialect },
+    { key: 'enable_model_api', flag: '--enable-model-api', value: switchText(flags.enableModelApi) },
+    { key: 'disable_token_authorization', flag: '--disable-token-auth', value: switchText(flags.disableTokenAuth) },
   ];
   return candidates.flatMap(({ key, flag, value }) => (value === undefined ? [] : [{ key, flag, value }]));
+}
+
+/** A switch can only be thrown; leaving it out says nothing. */
+function switchText(isThrown: boolean | undefined): string | undefined {
+  return isThrown === true ? 'true' : undefined;
 }
 
 function defaultSetting(key: string, value: string): GivenSetting {
@@ -157,10 +231,24 @@ function parse<K extends AppliedKey>(key: K, setting: GivenSetting): SettingValu
   }
 }
 
+/** Which variables are hidden from workers: those whose whole name fits. */
+async function hiddenNames(expression: string | undefined, setting: GivenSetting): Promise<(name: string) => boolean> {
+  if (expression === undefined) return () => false;
+  const { compileExpression } = await import('./expression.ts');
+  return compileExpression(expression, setting, { isCaseSensitive: true });
+}
+
+/** Where the user's caches are; a relative XDG_CACHE_HOME does not count. */
+function defaultCacheDir(env: ConfigInputs['env']): string {
+  const caches = env['XDG_CACHE_HOME'] ?? '';
+  return isAbsolute(caches) ? join(caches, 'sconce') : join(env['HOME'] ?? homedir(), '.cache', 'sconce');
+}
+
 async function existingFolder(
   path: string | undefined,
   setting: GivenSetting,
   cwd: string,
+  content: string,
 ): Promise<string | undefined> {
   if (path === undefined) return undefined;
   const folder = resolve(cwd, path);
@@ -168,9 +256,9 @@ async function existingFolder(
     if ((await stat(folder)).isDirectory()) return folder;
   } catch (error) {
     const problem = systemCode(error) === 'ENOENT' ? 'there is no such folder' : 'the folder cannot be reached';
-    throw new ConfigError(`${problem}; create it, or name the folder that holds your archives`, setting, error);
+    throw new ConfigError(`${problem}; create it, or name the folder that holds your ${content}`, setting, error);
   }
-  throw new ConfigError('this is not a folder; name the folder that holds your archives', setting);
+  throw new ConfigError(`this is not a folder; name the folder that holds your ${content}`, setting);
 }
 
 function systemCode(error: unknown): string | undefined {

@@ -21,6 +21,7 @@ export interface ModelConfig {
   readonly clientTimeoutMs: number | undefined;
   /** 0 leaves the size of the queue to the server. */
   readonly jobQueueSize: number | undefined;
+  readonly useVenv: boolean | undefined;
 }
 
 /** A parsed `model-config.yaml`. */
@@ -46,6 +47,7 @@ export const NO_MODEL_CONFIG: ParsedModelConfig = {
     maxRetryTimeoutSec: undefined,
     clientTimeoutMs: undefined,
     jobQueueSize: undefined,
+    useVenv: undefined,
   },
   record: null,
   notices: [],
@@ -59,9 +61,6 @@ const MAX_TIMER_MS = MAX_TIMER_SEC * 1000;
 
 /** Keys that TorchServe's server reads, or ours will, and that have no effect in this release. */
 const LATER_KEYS: readonly string[] = [
-  'parallelType',
-  'parallelLevel',
-  'torchrun',
   'useJobTicket',
   'continuousBatching',
   'sequenceBatching',
@@ -69,7 +68,6 @@ const LATER_KEYS: readonly string[] = [
   'sequenceTimeoutMSec',
   'maxSequenceJobQueueSize',
   'maxNumSequence',
-  'useVenv',
   'batching',
   'retryOnWorkerDeath',
 ];
@@ -79,11 +77,12 @@ const WORKER_KEYS: readonly string[] = ['asyncCommunication'];
 
 /**
  * Parses the text of `model-config.yaml`.
- * @throws ServingError MANIFEST_INVALID for broken YAML, and with 'refuse' for a value that its key cannot have
+ * @throws ServingError MANIFEST_INVALID for broken YAML, for a model of several processes, and with 'refuse' for a value that its key cannot have
  */
 export async function parseModelConfig(text: string, wrongValues: WrongValues): Promise<ParsedModelConfig> {
   const record = await parseRecord(text);
   const fields = new ConfigFields(new Map(Object.entries(record ?? {})), wrongValues);
+  fields.checkRanks();
   const config: ModelConfig = {
     ...fields.workers(),
     batchSize: fields.wholeNumber('batchSize', 1, Number.MAX_SAFE_INTEGER, 'raise'),
@@ -95,6 +94,7 @@ export async function parseModelConfig(text: string, wrongValues: WrongValues): 
     maxRetryTimeoutSec: fields.wholeNumber('maxRetryTimeoutInSec', 0, MAX_TIMER_SEC),
     clientTimeoutMs: fields.wholeNumber('clientTimeoutInMills', 0, MAX_TIMER_MS),
     jobQueueSize: fields.wholeNumber('jobQueueSize', 0, Number.MAX_SAFE_INTEGER),
+    useVenv: fields.flag('useVenv'),
   };
   return { config, record, notices: [...fields.notices, ...fields.otherKeys()] };
 }
@@ -150,6 +150,37 @@ class ConfigFields {
       return { minWorkers: undefined, maxWorkers: undefined };
     }
     return { minWorkers, maxWorkers };
+  }
+
+  flag(key: string): boolean | undefined {
+    const value = this.#read(key);
+    if (value === undefined || typeof value === 'boolean') return value;
+    return this.#wrong(key, 'expected true or false', value);
+  }
+
+  /**
+   * A worker is one process with one device at most. A model that needs more would load wrongly or not at all, so it is refused; what amounts to
+   * one process all the same is told where wrong values are.
+   */
+  checkRanks(): void {
+    const parallelType = this.#read('parallelType') ?? '';
+    const level = this.wholeNumber('parallelLevel', 0, Number.MAX_SAFE_INTEGER) ?? 0;
+    const torchrun = this.#read('torchrun');
+    const ranks = isRecord(torchrun) ? torchrun['nproc-per-node'] : undefined;
+    const isLarge = (typeof ranks === 'number' && ranks > 1) || (parallelType !== '' && level > 1);
+    const named = [
+      ...(torchrun === undefined ? [] : ['torchrun']),
+      ...(parallelType === '' ? [] : ['parallelType']),
+      ...(level > 1 ? ['parallelLevel'] : []),
+    ];
+    const [key] = named;
+    if (key === undefined) return;
+    const keys = `${FILE}: ${named.join(', ')}`;
+    if (isLarge || this.#wrongValues === 'refuse') {
+      const message = `${keys}: a worker is one process with one device here; models of several processes (torchrun, tensor or pipeline parallel) are not served. Remove the keys if the model also runs in one process, and pack the archive again`;
+      throw new ServingError('MANIFEST_INVALID', message, { parameter: key, value: describeValue(this.#read(key)) });
+    }
+    this.notices.push(`${keys}: the model is served in one process, which is what these values amount to`);
   }
 
   deviceType(): DeviceType | undefined {

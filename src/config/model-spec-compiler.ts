@@ -18,12 +18,19 @@ export interface ManifestFields {
   readonly handler: string | undefined;
   readonly runtime: string | undefined;
   readonly serializedFile: string | undefined;
+  readonly requirementsFile: string | undefined;
 }
 
 /** The settings of the server that a model can inherit. */
 export type ServerDefaults = Pick<
   ServerConfig,
-  'models' | 'defaultWorkersPerModel' | 'jobQueueSize' | 'defaultResponseTimeoutSec' | 'defaultStartupTimeoutSec'
+  | 'models'
+  | 'defaultWorkersPerModel'
+  | 'jobQueueSize'
+  | 'defaultResponseTimeoutSec'
+  | 'defaultStartupTimeoutSec'
+  | 'installPyDepPerModel'
+  | 'defaultServiceHandler'
 >;
 
 /** Everything that was said about one version. */
@@ -80,15 +87,20 @@ export async function compileModelSpec(inputs: ModelSpecInputs): Promise<Compile
     loadedAtStartup: inputs.loadedAtStartup,
   });
   const devices = resolveDevices(config, machine.gpuCount, isStrict);
+  const runtime = isNetworkAlone(inputs) ? 'onnx' : resolveRuntime(chosen.runtime, dialect);
+  const packages = resolvePackages(inputs, config, runtime);
   const spec: ModelSpec = {
     name,
     version,
     url: inputs.url,
-    runtime: isNetworkAlone(inputs) ? 'onnx' : resolveRuntime(chosen.runtime, dialect),
-    handler: request.handler ?? manifest.handler,
+    runtime,
+    handler: request.handler ?? manifest.handler ?? (runtime === 'python' ? server.defaultServiceHandler : undefined),
     modelDir: inputs.modelDir,
     modelFile: manifest.serializedFile,
     modelConfig: record,
+    requirementsFile: packages.requirementsFile,
+    useVenv: packages.useVenv,
+    environment: undefined,
     batchSize: chosen.batchSize,
     maxBatchDelayMs: chosen.maxBatchDelayMs,
     responseTimeoutSec: chosen.responseTimeoutSec,
@@ -102,7 +114,10 @@ export async function compileModelSpec(inputs: ModelSpecInputs): Promise<Compile
     initialMaxWorkers: chosen.maxWorkers,
     loadedAtStartup: inputs.loadedAtStartup,
   };
-  return { spec, notices: [...notices, ...devices.notices, ...missedEntry(operator, name, version)] };
+  return {
+    spec,
+    notices: [...notices, ...devices.notices, ...packages.notices, ...missedEntry(operator, name, version)],
+  };
 }
 
 const NOTHING_CONFIGURED: ConfiguredModel = {
@@ -183,6 +198,22 @@ function resolveRuntime(choice: RuntimeChoice, dialect: Dialect): RuntimeName {
 function defaultWorkers({ server, machine, loadedAtStartup }: ModelSpecInputs): number {
   if (server.defaultWorkersPerModel > 0 || !loadedAtStartup) return server.defaultWorkersPerModel;
   return machine.gpuCount > 0 ? machine.gpuCount : machine.cpuCount;
+}
+
+interface Packages {
+  readonly requirementsFile: string | undefined;
+  readonly useVenv: boolean;
+  readonly notices: readonly string[];
+}
+
+/** Only Python has packages of its own; and who runs the server decides whether models may install any. */
+function resolvePackages({ manifest, server }: ModelSpecInputs, config: ModelConfig, runtime: RuntimeName): Packages {
+  if (runtime !== 'python') return { requirementsFile: undefined, useVenv: false, notices: [] };
+  const { requirementsFile } = manifest;
+  const useVenv = config.useVenv ?? false;
+  if (requirementsFile === undefined || server.installPyDepPerModel) return { requirementsFile, useVenv, notices: [] };
+  const notice = `MANIFEST.json: the packages of ${requirementsFile} are not installed; set install_py_dep_per_model=true for that`;
+  return { requirementsFile: undefined, useVenv, notices: [notice] };
 }
 
 interface Devices {

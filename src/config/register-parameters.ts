@@ -14,4 +14,8 @@ export interface RegisterParameters {
   readonly synchronous?: boolean | undefined;
   readonly responseTimeoutSec?: number | undefined;
   readonly startupTimeoutSec?: number | undefined;
+  /** Lower-case hex SHA-256 that the archive's file must have. */
+  readonly sha256?: string | undefined;
+  /** Whether the download of an archive is signed with the server's AWS keys. */
+  readonly s3SseKms?: boolean | undefined;
 }

@@ -1,9 +1,11 @@
 // The one table of every key that config.properties may hold: which are applied, under which environment variable, with which default
 // and how they are read. docs/reference/settings.md is tested against it; load-config reads files by it.
+import type { MetricsMode } from '../core/listed-metrics.ts';
 import { DIALECTS, type Dialect, type DialectName } from './dialect.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { type LoadModels, parseLoadModels } from './load-models-setting.ts';
 import { type ModelsSetting, parseModelsSetting } from './models-setting.ts';
+import { REPLACED_SETTINGS } from './replaced-settings.ts';
 import {
   address,
   MAX_TIMER_SEC,
@@ -14,11 +16,15 @@ import {
   type SettingParser,
   wholeNumber,
 } from './setting-parsers.ts';
+import { UnusableValue } from './unusable-value.ts';
+import { parsePatternList } from './url-patterns.ts';
+
+/** Whether this release acts on a key, has something else in its place, or will act on it: only told at start. */
+export type SettingStatus = 'applied' | 'replaced' | 'later';
 
 /** One known key. */
 export interface KnownSetting {
-  /** Whether this release acts on it; the others are only told at start. */
-  readonly isApplied: boolean;
+  readonly status: SettingStatus;
   /** The variable that counts with `enable_envvars_config=true`, undefined when the environment cannot set the key. */
   readonly env: string | undefined;
   /** The default as somebody would write it, empty for none. */
@@ -27,7 +33,7 @@ export interface KnownSetting {
 
 /** A key that this release acts on. */
 export interface AppliedSetting<T> extends KnownSetting {
-  readonly isApplied: true;
+  readonly status: 'applied';
   readonly parse: SettingParser<T>;
 }
 
@@ -40,6 +46,12 @@ export interface SettingValues {
   readonly metrics_address: ListenAddress;
   readonly model_store: string | undefined;
   readonly load_models: LoadModels;
+  readonly cache_dir: string | undefined;
+  readonly cache_size: number;
+  readonly allowed_urls: readonly string[];
+  readonly use_env_allowed_urls: boolean;
+  readonly download_timeout: number;
+  readonly max_download_size: number;
   readonly models: ModelsSetting;
   readonly default_workers_per_model: number;
   readonly job_queue_size: number;
@@ -50,9 +62,24 @@ export interface SettingValues {
   readonly max_response_size: number;
   readonly decode_input_request: boolean;
   readonly python: string;
+  readonly install_py_dep_per_model: boolean;
+  readonly python_wheels: string | undefined;
+  readonly environment_timeout: number;
   readonly number_of_gpu: number | undefined;
   readonly enable_model_api: boolean;
   readonly disable_token_authorization: boolean;
+  readonly default_service_handler: string | undefined;
+  readonly service_envelope: ServiceEnvelope | undefined;
+  readonly limit_max_image_pixels: boolean;
+  readonly blacklist_env_vars: string | undefined;
+  readonly ipex_enable: boolean;
+  readonly ipex_gpu_enable: boolean;
+  readonly initial_worker_port: number;
+  readonly debug: boolean;
+  readonly enable_metrics_api: boolean;
+  readonly metrics_config: string | undefined;
+  readonly metrics_mode: MetricsMode;
+  readonly model_metrics_auto_detect: boolean | undefined;
 }
 
 export type AppliedKey = keyof SettingValues;
@@ -63,7 +90,7 @@ function applied<T>(
   parse: SettingParser<T>,
 ): AppliedSetting<T> {
   return {
-    isApplied: true,
+    status: 'applied',
     env,
     defaultText: typeof defaultText === 'string' ? () => defaultText : defaultText,
     parse,
@@ -71,8 +98,14 @@ function applied<T>(
 }
 
 function later(env: string | undefined, defaultText = ''): KnownSetting {
-  return { isApplied: false, env, defaultText: () => defaultText };
+  return { status: 'later', env, defaultText: () => defaultText };
 }
+
+/** What can be wrapped around the rows and results of every Python handler. */
+const SERVICE_ENVELOPES = ['body', 'json', 'kserve', 'kservev2', 'kfserving', 'kfservingv2'] as const;
+export type ServiceEnvelope = (typeof SERVICE_ENVELOPES)[number];
+
+const METRICS_MODES: readonly MetricsMode[] = ['prometheus', 'log', 'legacy'];
 
 const dialectNames = Object.keys(DIALECTS).filter((name): name is DialectName => Object.hasOwn(DIALECTS, name));
 
@@ -85,6 +118,13 @@ export const APPLIED_SETTINGS: { readonly [K in AppliedKey]: AppliedSetting<Sett
   metrics_address: applied('TS_METRICS_ADDRESS', 'http://127.0.0.1:8082', address(8082)),
   model_store: applied('TS_MODEL_STORE', '', optional(parseText)),
   load_models: applied('TS_LOAD_MODELS', '', parseLoadModels),
+  cache_dir: applied('TS_CACHE_DIR', '', optional(parseText)),
+  cache_size: applied('TS_CACHE_SIZE', '107374182400', wholeNumber(0)),
+  // Only a text that somebody wrote is a list: without one, the dialect says what is allowed.
+  allowed_urls: applied('TS_ALLOWED_URLS', '', parsePatternList),
+  use_env_allowed_urls: applied(undefined, 'false', parseBoolean),
+  download_timeout: applied('TS_DOWNLOAD_TIMEOUT', '3600', wholeNumber(1, MAX_TIMER_SEC)),
+  max_download_size: applied('TS_MAX_DOWNLOAD_SIZE', '53687091200', wholeNumber(1)),
   models: applied(undefined, '', parseModelsSetting),
   default_workers_per_model: applied('TS_DEFAULT_WORKERS_PER_MODEL', '0', wholeNumber(0)),
   job_queue_size: applied('TS_JOB_QUEUE_SIZE', '100', wholeNumber(1)),
@@ -99,11 +139,35 @@ export const APPLIED_SETTINGS: { readonly [K in AppliedKey]: AppliedSetting<Sett
   ),
   decode_input_request: applied('TS_DECODE_INPUT_REQUEST', 'true', parseBoolean),
   python: applied(undefined, 'python3', parseText),
+  install_py_dep_per_model: applied('TS_INSTALL_PY_DEP_PER_MODEL', 'false', parseBoolean),
+  python_wheels: applied('TS_PYTHON_WHEELS', '', optional(parseText)),
+  environment_timeout: applied('TS_ENVIRONMENT_TIMEOUT', '1800', wholeNumber(1, MAX_TIMER_SEC)),
   number_of_gpu: applied('TS_NUMBER_OF_GPU', '', optional(wholeNumber(0))),
   enable_model_api: applied('TS_ENABLE_MODEL_API', (dialect) => `${dialect.defaults.enableModelApi}`, parseBoolean),
   // TorchServe's default is false. Without tokens only true can be kept, and a false by hand is refused in start-rules.
   disable_token_authorization: applied('TS_DISABLE_TOKEN_AUTHORIZATION', 'true', parseBoolean),
+  default_service_handler: applied('TS_DEFAULT_SERVICE_HANDLER', '', optional(parseText)),
+  service_envelope: applied('TS_SERVICE_ENVELOPE', '', optional(oneOf(SERVICE_ENVELOPES))),
+  limit_max_image_pixels: applied('TS_LIMIT_MAX_IMAGE_PIXELS', 'true', parseBoolean),
+  blacklist_env_vars: applied('TS_BLACKLIST_ENV_VARS', '', optional(parseText)),
+  ipex_enable: applied('TS_IPEX_ENABLE', 'false', parseBoolean),
+  ipex_gpu_enable: applied('TS_IPEX_GPU_ENABLE', 'false', parseBoolean),
+  initial_worker_port: applied('TS_INITIAL_WORKER_PORT', '9000', wholeNumber(0)),
+  debug: applied('TS_DEBUG', 'false', parseDebug),
+  enable_metrics_api: applied('TS_ENABLE_METRICS_API', 'true', parseBoolean),
+  metrics_config: applied('TS_METRICS_CONFIG', '', optional(parseText)),
+  // TorchServe's default is log, which leaves /metrics empty.
+  metrics_mode: applied('TS_METRICS_MODE', 'prometheus', oneOf(METRICS_MODES)),
+  model_metrics_auto_detect: applied('TS_MODEL_METRICS_AUTO_DETECT', '', optional(parseBoolean)),
 };
+
+/** TorchServe's debug mode attaches to a worker that somebody else started. */
+function parseDebug(text: string): boolean {
+  if (!parseBoolean(text)) return false;
+  throw new UnusableValue(
+    'the server always starts its workers itself; to step through a handler, run sconce dev MODEL --debugpy (Python) or --inspect (TypeScript)',
+  );
+}
 
 const LATER_SETTINGS: Readonly<Record<string, KnownSetting>> = {
   grpc_inference_address: later('TS_GRPC_INFERENCE_ADDRESS', '127.0.0.1'),
@@ -123,51 +187,30 @@ const LATER_SETTINGS: Readonly<Record<string, KnownSetting>> = {
   cors_allowed_origin: later('TS_CORS_ALLOWED_ORIGIN'),
   cors_allowed_methods: later('TS_CORS_ALLOWED_METHODS'),
   cors_allowed_headers: later('TS_CORS_ALLOWED_HEADERS'),
-  number_of_netty_threads: later('TS_NUMBER_OF_NETTY_THREADS', '0'),
-  netty_client_threads: later('TS_NETTY_CLIENT_THREADS', '0'),
-  prefer_direct_buffer: later('TS_PREFER_DIRECT_BUFFER', 'false'),
-  use_native_io: later(undefined, 'true'),
-  io_ratio: later(undefined, '50'),
-  initial_worker_port: later('TS_INITIAL_WORKER_PORT', '9000'),
-  initial_distribution_port: later('TS_INITIAL_DISTRIBUTION_PORT', '29500'),
-  default_service_handler: later('TS_DEFAULT_SERVICE_HANDLER'),
-  service_envelope: later('TS_SERVICE_ENVELOPE'),
-  limit_max_image_pixels: later('TS_LIMIT_MAX_IMAGE_PIXELS', 'true'),
-  install_py_dep_per_model: later('TS_INSTALL_PY_DEP_PER_MODEL', 'false'),
-  allowed_urls: later('TS_ALLOWED_URLS'),
-  use_env_allowed_urls: later(undefined, 'false'),
-  blacklist_env_vars: later('TS_BLACKLIST_ENV_VARS'),
-  model_server_home: later('TS_MODEL_SERVER_HOME'),
-  cpp_log_config: later('TS_CPP_LOG_CONFIG'),
-  ipex_enable: later('TS_IPEX_ENABLE', 'false'),
-  ipex_gpu_enable: later('TS_IPEX_GPU_ENABLE', 'false'),
-  cpu_launcher_enable: later('TS_CPU_LAUNCHER_ENABLE', 'false'),
-  cpu_launcher_args: later('TS_CPU_LAUNCHER_ARGS'),
-  debug: later('TS_DEBUG', 'false'),
   token_expiration_min: later('TS_TOKEN_EXPIRATION_TIME_MIN', '60'),
-  ts_open_inference_protocol: later('TS_OPEN_INFERENCE_PROTOCOL', 'false'),
   ts_header_key_sequence_id: later('TS_HEADER_KEY_SEQUENCE_ID', 'ts_request_sequence_id'),
   ts_header_key_sequence_start: later('TS_HEADER_KEY_SEQUENCE_START', 'ts_request_sequence_start'),
   ts_header_key_sequence_end: later('TS_HEADER_KEY_SEQUENCE_END', 'ts_request_sequence_end'),
-  enable_metrics_api: later('TS_ENABLE_METRICS_API', 'true'),
-  metrics_config: later('TS_METRICS_CONFIG'),
-  metrics_mode: later('TS_METRICS_MODE', 'log'),
-  model_metrics_auto_detect: later('TS_MODEL_METRICS_AUTO_DETECT', 'false'),
   disable_system_metrics: later('TS_DISABLE_SYSTEM_METRICS', 'false'),
   metric_time_interval: later(undefined, '60'),
   system_metrics_cmd: later(undefined),
-  async_logging: later('TS_ASYNC_LOGGING', 'false'),
   workflow_store: later('TS_WORKFLOW_STORE'),
   model_snapshot: later(undefined),
   version: later(undefined),
   tsConfigFile: later(undefined),
-  vmargs: later(undefined),
-  plugins_path: later(undefined),
 };
+
+const replacedSettings = Object.entries(REPLACED_SETTINGS).map(
+  ([key, { env, defaultText }]): [string, KnownSetting] => [
+    key,
+    { status: 'replaced', env, defaultText: () => defaultText },
+  ],
+);
 
 /** Every known key, the applied ones first. */
 export const KNOWN_SETTINGS: ReadonlyMap<string, KnownSetting> = new Map([
   ...Object.entries<KnownSetting>(APPLIED_SETTINGS),
+  ...replacedSettings,
   ...Object.entries(LATER_SETTINGS),
 ]);
 

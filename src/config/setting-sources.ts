@@ -2,7 +2,8 @@
 // no effect. It reads texts only; their meaning is in server-settings.
 import { didYouMean } from '../core/did-you-mean.ts';
 import { ConfigError, type GivenSetting } from './config-error.ts';
-import { isAppliedKey, KNOWN_SETTINGS } from './server-settings.ts';
+import { replacedNotice } from './replaced-settings.ts';
+import { KNOWN_SETTINGS } from './server-settings.ts';
 import { parseBoolean } from './setting-parsers.ts';
 import { UnusableValue } from './unusable-value.ts';
 
@@ -29,7 +30,7 @@ export interface GatheredSettings {
 
 /**
  * Flags win over the file. The environment wins over both, but takes part only when the file says `enable_envvars_config=true`.
- * @throws ConfigError when `enable_envvars_config` is neither true nor false
+ * @throws ConfigError when `enable_envvars_config` or `use_env_allowed_urls` is neither true nor false
  */
 export function gatherSettings(
   file: PropertiesFile | undefined,
@@ -49,20 +50,31 @@ export function gatherSettings(
   for (const { key, flag, value } of flags) given.set(key, { key, value: value.trim(), origin: 'flag', where: flag });
 
   const variables = environmentSettings(env);
-  if (isEnvironmentEnabled(given.get('enable_envvars_config'))) {
-    for (const variable of variables) given.set(variable.key, variable);
+  if (isSwitchedOn(given.get('enable_envvars_config'))) {
+    // As in TorchServe: what may be fetched is too much to leave to the environment unasked.
+    const areUrlsIncluded = isSwitchedOn(given.get('use_env_allowed_urls'));
+    for (const variable of variables) {
+      if (variable.key !== 'allowed_urls' || areUrlsIncluded) given.set(variable.key, variable);
+      else
+        notices.push(
+          `environment: ${variable.where} ignored; it counts only with use_env_allowed_urls=true in the file`,
+        );
+    }
   } else if (variables.length > 0) {
     const names = variables.map((variable) => variable.where).join(', ');
     notices.push(`environment: ${names} ignored; TS_ variables count only with enable_envvars_config=true in the file`);
   }
 
   for (const { key, where } of given.values()) {
-    if (!isAppliedKey(key)) notices.push(`${where}: "${key}" is known, but not yet applied by this release`);
+    if (KNOWN_SETTINGS.get(key)?.status === 'later')
+      notices.push(`${where}: "${key}" is known, but not yet applied by this release`);
   }
+  const replaced = replacedNotice(given.values());
+  if (replaced !== undefined) notices.push(replaced);
   return { given, notices };
 }
 
-function isEnvironmentEnabled(setting: GivenSetting | undefined): boolean {
+function isSwitchedOn(setting: GivenSetting | undefined): boolean {
   if (setting === undefined) return false;
   try {
     return parseBoolean(setting.value);

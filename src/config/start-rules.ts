@@ -8,14 +8,17 @@ import type { AppliedKey } from './server-settings.ts';
 export interface StartFacts {
   readonly inferenceAddress: ListenAddress;
   readonly managementAddress: ListenAddress;
-  readonly metricsAddress: ListenAddress;
+  /** Undefined when metrics have no listener. */
+  readonly metricsAddress: ListenAddress | undefined;
   readonly isTokenAuthorizationDisabled: boolean;
   readonly insecure: boolean;
+  /** The flag that sets `insecure`, for the message. */
+  readonly openingFlag: string;
   readonly given: (key: AppliedKey) => GivenSetting;
 }
 
 /**
- * Checks a start, and returns warnings about what --insecure allowed.
+ * Checks a start, and returns warnings about what `insecure` allowed.
  * @throws ConfigError for the first rule that is broken
  */
 export function checkStart(facts: StartFacts): readonly string[] {
@@ -30,7 +33,7 @@ export function checkStart(facts: StartFacts): readonly string[] {
     ['inference_address', facts.inferenceAddress],
     ['management_address', facts.managementAddress],
   ] as const) {
-    if (isSameAddress(facts.metricsAddress, other)) {
+    if (facts.metricsAddress !== undefined && isSameAddress(facts.metricsAddress, other)) {
       throw new ConfigError(
         `the metrics have a listener of their own, and ${name} is the same address; choose another port`,
         facts.given('metrics_address'),
@@ -42,7 +45,7 @@ export function checkStart(facts: StartFacts): readonly string[] {
   if (!facts.insecure) {
     throw new ConfigError(
       'whoever reaches the management API can run code on this machine, and this release has no tokens yet; use a loopback ' +
-        'address such as http://127.0.0.1:8081, or pass --insecure to open it all the same',
+        `address such as http://127.0.0.1:8081, or pass ${facts.openingFlag} to open it all the same`,
       management,
     );
   }

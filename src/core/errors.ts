@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   MISSING_PARAMETER: 'a required parameter is absent',
   INVALID_RUNTIME: 'the runtime named for a model is not one that the server has',
   INVALID_BODY: 'the request body does not have the form its content type promises',
+  BODY_ENCODED: 'the request body has a Content-Encoding that is not read',
   MALFORMED_URL: 'the percent-encoding of the request URL is broken',
   BODY_TOO_LARGE: 'the request body is larger than max_request_size',
   RESOURCE_NOT_FOUND: 'no route has this path',
@@ -74,6 +75,8 @@ export interface ErrorDetails {
   readonly retryAfterSec?: number;
   /** The last lines of a worker's trace, for the log and for describe. */
   readonly trace?: string;
+  /** What to do; the end of the message, for those who show it on a line of its own. */
+  readonly hint?: string;
 }
 
 /** The one error that crosses layers. `message` says what happened and what to do, and may leave the process. */

@@ -40,7 +40,10 @@ export class LoadProgress {
     this.#onChange = onChange;
   }
 
-  /** Does the work of one phase and takes down how long it took; the work's result and error pass through. */
+  /**
+   * Does the work of one phase and takes down how long it took; the work's result and error pass through. A phase that is gone through
+   * again is told anew, and what was told of it before is forgotten.
+   */
   async during<T>(phase: LoadPhase, work: (meter: PhaseMeter) => Promise<T>): Promise<T> {
     const entry: Phase = {
       phase,
@@ -50,6 +53,8 @@ export class LoadProgress {
       doneBytes: undefined,
       totalBytes: undefined,
     };
+    const former = this.#phases.findIndex((other) => other.phase === phase && other.state !== 'running');
+    if (former >= 0) this.#phases.splice(former, 1);
     this.#phases.push(entry);
     this.#onChange(this.#reportOf(entry));
     const end = (state: 'done' | 'failed') => {

@@ -6,6 +6,14 @@ export type RuntimeName = 'python' | 'node' | 'onnx';
 
 export type DeviceType = 'cpu' | 'gpu';
 
+/** What was installed for a Python model before its workers start. */
+export interface PythonEnvironment {
+  /** The interpreter that runs the workers, an absolute path; undefined for the one of the server's settings. */
+  readonly python: string | undefined;
+  /** A folder of packages for PYTHONPATH; undefined where the interpreter finds them by itself. */
+  readonly sitePackages: string | undefined;
+}
+
 /** Resolved settings of one model version. */
 export interface ModelSpec {
   readonly name: string;
@@ -21,6 +29,12 @@ export interface ModelSpec {
   readonly modelFile: string | undefined;
   /** `model-config.yaml` as parsed by YAML 1.1 rules, null when the archive has none. */
   readonly modelConfig: Readonly<Record<string, unknown>> | null;
+  /** pip's requirements that are installed before the first worker starts: a path below `modelDir`, undefined for none. */
+  readonly requirementsFile: string | undefined;
+  /** Whether the workers run in a virtual environment of the model's own. */
+  readonly useVenv: boolean;
+  /** What has been installed; undefined where nothing was asked for, and until it is there. */
+  readonly environment: PythonEnvironment | undefined;
   /** At least 1. */
   readonly batchSize: number;
   readonly maxBatchDelayMs: number;

@@ -1,6 +1,8 @@
 // What the decisions in core/ need from the world, and what the world reports back: time, workers, observers. Implemented above.
 import type { HeaderPair, Job, JobHolder } from './job.ts';
+import type { MetricKind } from './listed-metrics.ts';
 import type { ModelSignature } from './model-signature.ts';
+import type { StartFailure } from './start-failure.ts';
 import type { WorkerDescription } from './worker-state.ts';
 
 /** Monotonic time. Decisions never ask a global clock, so tests can hand them one of their own. */
@@ -26,6 +28,11 @@ export interface BatchWorker extends JobHolder {
   readonly aheadJobs: number;
   /** Whether it computes something now. */
   isBusy(): boolean;
+  /**
+   * Asks for what it was given ahead and has not begun with. Resolves with the jobs that it does not have any more; none come back from a
+   * worker that cannot do that.
+   */
+  recall(): Promise<readonly Job[]>;
   /** Takes the batch. Outputs and failures go straight to each job; unstarted jobs come back through the scheduler when it dies. */
   run(batch: readonly Job[]): void;
 }
@@ -33,7 +40,7 @@ export interface BatchWorker extends JobHolder {
 /** Follows the jobs of one model version; the only place where serving is measured. */
 export interface ServingObserver {
   queued(job: Job): void;
-  /** `waitedMs` counts from the job's arrival. */
+  /** A worker begins with the job; `waitedMs` counts from its arrival. */
   dispatched(job: Job, waitedMs: number): void;
   /** The job is over, with the code of its failure or none; `tookMs` counts from its arrival. */
   finished(job: Job, failure: string | undefined, tookMs: number): void;
@@ -60,6 +67,8 @@ export interface WorkerPool {
   describe(): Promise<WorkerDescription[]>;
   /** Inputs and outputs as a loaded worker told them; undefined before the first is ready and for handlers that do not say. */
   signature(): ModelSignature | undefined;
+  /** The latest start that failed; undefined as long as none has. */
+  lastError(): StartFailure | undefined;
   /** Workers that are ready, or in their first start. */
   healthyWorkers(): number;
   /** Workers that are ready now. */
@@ -93,6 +102,8 @@ export interface ModelMetric {
   readonly name: string;
   readonly unit: string;
   readonly value: number;
-  readonly kind: 'counter' | 'gauge' | 'histogram';
+  readonly kind: MetricKind;
   readonly dimensions: readonly HeaderPair[];
+  /** The requests that it is about, where the worker says so. */
+  readonly requestIds?: readonly string[];
 }

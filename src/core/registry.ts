@@ -91,6 +91,29 @@ export class Registry {
     return version;
   }
 
+  /**
+   * Puts `next` in the place of `former` in one step: whoever asks finds one of them, never none and never both. Being the default goes along,
+   * also when the label is another. Throws when `former` is not registered any more, or when what `next` is called belongs to a third version.
+   */
+  replace(former: ModelVersion, next: ModelVersion): void {
+    const { name, version: label } = former.spec;
+    const model = this.#models.get(name);
+    if (model === undefined || model.versions.get(label) !== former) {
+      const message = `Version ${label} of model "${name}" was unregistered or replaced in the meantime.`;
+      throw new ServingError('MODEL_VERSION_NOT_FOUND', message, { model: name, version: label });
+    }
+    if (next.spec.name !== name) {
+      this.add(next);
+      this.discard(former);
+      return;
+    }
+    if (next.spec.version !== label) this.checkFree(name, next.spec.version);
+    const versions = [...model.versions.values()].map((version) => (version === former ? next : version));
+    model.versions.clear();
+    for (const version of versions) model.versions.set(version.spec.version, version);
+    if (model.defaultVersion === label) model.defaultVersion = next.spec.version;
+  }
+
   /** Takes out a version whose registration failed; when it was the default, the oldest of the others takes its place. */
   discard(version: ModelVersion): void {
     const { name, version: label } = version.spec;

@@ -29,6 +29,7 @@ export function describedOperations(operations: readonly Operation[], options: D
     exchange.json(200, openApiDocument(info, operations.filter(isAboutOneModel)));
   };
   const modelPaths = new Map(operations.filter(isAboutOneModel).map((operation) => [operation.path, operation]));
+  const reserved = ({ reservedFirstParts }: Operation) => (reservedFirstParts ? { reservedFirstParts } : {});
   all.push(
     {
       id: 'apiDescription',
@@ -39,12 +40,13 @@ export function describedOperations(operations: readonly Operation[], options: D
       handle: describe,
     },
     ...operations,
-    ...[...modelPaths].map(([path, { parameters = [] }], index) => ({
+    ...[...modelPaths].map(([path, operation], index) => ({
       id: `describeApi_${index}`,
       methods: ['OPTIONS' as const],
       path,
+      ...reserved(operation),
       summary: 'Describes what can be done with this model',
-      parameters: parameters.filter((parameter) => parameter.in === 'path'),
+      parameters: (operation.parameters ?? []).filter((parameter) => parameter.in === 'path'),
       responses: { 200: 'An OpenAPI 3.0.1 document', 404: 'No such model or version' },
       handle: describeModel,
     })),

@@ -10,6 +10,7 @@ import type { ServerMetrics } from '../telemetry/server-metrics.ts';
 import { logFailure } from './failure-log.ts';
 import { type ErrorDocument, errorDocument } from './http-errors.ts';
 import { prettyJson } from './pretty-json.ts';
+import { type Body, readRequestBody } from './request-body.ts';
 
 const CLIENT_REQUEST_ID = /^[\w.:@/+=-]{1,128}$/;
 
@@ -31,14 +32,6 @@ export interface ExchangeContext {
   /** While true, connections end with their answers. */
   isStopping(): boolean;
 }
-
-/** A body as the chunks that arrived. */
-export interface Body {
-  readonly chunks: readonly Buffer[];
-  readonly sizeBytes: number;
-}
-
-const NO_BODY: Body = { chunks: [], sizeBytes: 0 };
 
 export class Exchange {
   readonly request: IncomingMessage;
@@ -89,30 +82,9 @@ export class Exchange {
     return Array.isArray(value) ? value[0] : value;
   }
 
-  /** Reads the body. Fails with BODY_TOO_LARGE before it has buffered more than is allowed. */
+  /** Reads the body, never more than `max_request_size` of it; see readRequestBody for its failures. */
   readBody(): Promise<Body> {
-    const { request } = this;
-    const limit = this.#context.maxRequestBytes;
-    const declared = request.headers['content-length'];
-    if (declared === undefined && request.headers['transfer-encoding'] === undefined) return Promise.resolve(NO_BODY);
-    if (Number(declared ?? 0) > limit) return Promise.reject(bodyTooLarge(limit));
-    return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      let sizeBytes = 0;
-      request.on('data', (chunk: Buffer) => {
-        sizeBytes += chunk.length;
-        if (sizeBytes <= limit) chunks.push(chunk);
-        else {
-          chunks.length = 0;
-          reject(bodyTooLarge(limit));
-        }
-      });
-      request.on('end', () => resolve({ chunks, sizeBytes }));
-      request.on('error', () => reject(clientGone()));
-      request.on('close', () => {
-        if (!request.complete) reject(clientGone());
-      });
-    });
+    return readRequestBody(this.request, this.#context.maxRequestBytes);
   }
 
   /** Calls back if the client goes away before its answer is complete; at once when it has gone already. */
@@ -277,15 +249,4 @@ export class Exchange {
 function clientRequestId(request: IncomingMessage): string | undefined {
   const id = request.headers['x-request-id'];
   return typeof id === 'string' && CLIENT_REQUEST_ID.test(id) ? id : undefined;
-}
-
-function bodyTooLarge(limit: number): ServingError {
-  return new ServingError(
-    'BODY_TOO_LARGE',
-    `The request body is larger than ${limit} bytes; max_request_size sets this limit.`,
-  );
-}
-
-function clientGone(): ServingError {
-  return new ServingError('CANCELLED', 'The client closed the connection before its request was complete.');
 }

@@ -9,6 +9,7 @@ import { errorDocument } from './http-errors.ts';
 import { checkHost, checkOrigin } from './listener-guard.ts';
 import type { Operation } from './operation.ts';
 import { prettyJson } from './pretty-json.ts';
+import { isPathOf, routerPath } from './route-path.ts';
 import { removeStaleSocket } from './stale-socket.ts';
 
 const HEADERS_TIMEOUT_MS = 60_000;
@@ -82,13 +83,19 @@ function createListener(options: HttpServerOptions): Server {
     (request: IncomingMessage, response: ServerResponse, params: Params) => {
       void handleSafely(new Exchange(context, request, response, params), guard, handle, describeError);
     };
-  const serveUnknown = serve({ handle: (exchange) => exchange.fail(notFound(exchange, operations)) });
+  const serveUnknown = (request: IncomingMessage, response: ServerResponse) => {
+    const handle = (exchange: Exchange) => {
+      throw notFound(exchange, operations);
+    };
+    serve({ handle, ...errorFormOf(request.url ?? '', operations) })(request, response, {});
+  };
   const refusePath = (why: string) => (path: string, request: IncomingMessage, response: ServerResponse) => {
     const malformed = new ServingError(
       'MALFORMED_URL',
       `The path of the request cannot be decoded: "${path.slice(0, 200)}" ${why}.`,
     );
-    new Exchange(context, request, response, {}).fail(malformed);
+    const { describeError } = errorFormOf(path, operations);
+    new Exchange(context, request, response, {}).fail(malformed, describeError);
   };
   const router = createRouter({
     ignoreTrailingSlash: true,
@@ -96,11 +103,11 @@ function createListener(options: HttpServerOptions): Server {
     maxParamLength: MAX_PATH_PART_LENGTH,
     // An operation that has a use for the query reads it itself.
     querystringParser: () => ({}),
-    defaultRoute: (request, response) => serveUnknown(request, response, {}),
+    defaultRoute: serveUnknown,
     onBadUrl: refusePath('has a % that no two hex digits follow, or is not UTF-8'),
     onMaxParamLength: refusePath(`has a part of more than ${MAX_PATH_PART_LENGTH} characters`),
   });
-  for (const operation of operations) router.on([...operation.methods], operation.path, serve(operation));
+  for (const operation of operations) router.on([...operation.methods], routerPath(operation), serve(operation));
 
   const server = createServer(
     {
@@ -145,14 +152,22 @@ function guardOf({ address, isManagement }: HttpServerOptions): (request: Incomi
 /** A path that exists with another method is told apart from one that does not exist. */
 function notFound(exchange: Exchange, operations: readonly Operation[]): ServingError {
   const path = (exchange.request.url ?? '').split('?', 1)[0] ?? '';
-  const isKnown = operations.some((operation) => patternOf(operation.path).test(path));
+  const isKnown = operations.some((operation) => isPathOf(operation, path));
   if (isKnown) return new ServingError('METHOD_NOT_ALLOWED', `${exchange.request.method} is not possible on ${path}.`);
   return new ServingError('RESOURCE_NOT_FOUND', `There is nothing at ${path}.`);
 }
 
-function patternOf(path: string): RegExp {
-  const pattern = path.replaceAll(/:[a-z_]+/g, '[^/]+').replace(/\*$/, '.*');
-  return new RegExp(`^${pattern}/*$`);
+/** The form of error documents of whatever else is below the path's first part: a protocol's clients get theirs wherever they err. */
+function errorFormOf(path: string, operations: readonly Operation[]): Pick<Operation, 'describeError'> {
+  const first = firstPart(path);
+  const describeError = operations.find(
+    (operation) => operation.describeError && firstPart(operation.path) === first,
+  )?.describeError;
+  return describeError === undefined ? {} : { describeError };
+}
+
+function firstPart(path: string): string {
+  return /^\/*([^/?]*)/.exec(path)?.[1] ?? '';
 }
 
 /** What never became a request: broken syntax, headers too long or too slow. */

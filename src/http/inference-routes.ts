@@ -1,16 +1,20 @@
 // The Inference API: which path asks which model for what.
 import type { Dialect } from '../config/dialect.ts';
 import { ServingError } from '../core/errors.ts';
+import type { JobInput } from '../core/job.ts';
 import type { InferenceService } from '../services/inference-service.ts';
 import type { Exchange } from './exchange.ts';
 import type { Method, Operation } from './operation.ts';
 import { MODEL, VERSION } from './path-parameters.ts';
 import { type PredictionTarget, predict } from './prediction.ts';
 
-/** Predictions do not depend on the method, as in TorchServe. The first is what clients should use. */
-const ANY_METHOD: readonly Method[] = ['POST', 'PUT', 'GET', 'PATCH', 'DELETE'];
+/** First parts of the paths of other operations: no name of a model in `/{model_name}/predict`. */
+const RESERVED: readonly string[] = ['predictions', 'explanations', 'models', 'v1', 'v2'];
 
-const RESPONSES = {
+/** Predictions do not depend on the method, as in TorchServe. The first is what clients should use. */
+export const ANY_METHOD: readonly Method[] = ['POST', 'PUT', 'GET', 'PATCH', 'DELETE'];
+
+export const RESPONSES = {
   200: "The handler's answer, with the content type it has set",
   400: 'The request cannot be read',
   404: 'No such model or version',
@@ -37,8 +41,8 @@ export function inferenceOperations(options: InferenceRoutesOptions): Operation[
     const headers = [['explain', explain] as const, ['url_path', urlPath] as const];
     return serve(exchange, { model, version, kind, headers, inputs: 'body' });
   };
-  const invoke = (exchange: Exchange, model: string) =>
-    serve(exchange, { model, version: undefined, kind: 'predict', headers: [], inputs: 'query-and-body' });
+  const invoke = (exchange: Exchange, model: PredictionTarget['model'], version?: string) =>
+    serve(exchange, { model, version, kind: 'predict', headers: [], inputs: 'query-and-body' });
 
   return [
     ...(['predictions', 'explanations'] as const).flatMap((root) => {
@@ -83,18 +87,38 @@ export function inferenceOperations(options: InferenceRoutesOptions): Operation[
       id: 'invocations',
       methods: ANY_METHOD,
       path: '/invocations',
-      summary: 'Predicts with the model that model_name names, or with the only one there is',
+      summary: 'Predicts with the model that model_name names, in the query or a form, or with the only one there is',
       parameters: [{ name: 'model_name', in: 'query', type: 'string', description: 'Name of the model' }],
       bodyTypes: ['*/*'],
       responses: RESPONSES,
-      handle: (exchange) => invoke(exchange, namedModel(exchange) ?? onlyModel(inference)),
+      handle: (exchange) => invoke(exchange, (inputs) => namedModel(inputs) ?? onlyModel(inference)),
     },
+    ...['', '/:model_version'].map(
+      (version): Operation => ({
+        id: version === '' ? 'predict' : 'version_predict',
+        methods: ANY_METHOD,
+        path: `/:model_name${version}/predict`,
+        reservedFirstParts: RESERVED,
+        summary: 'Predicts as /models/{model_name}/invoke does; for clients of the first releases of TorchServe',
+        parameters: version === '' ? [MODEL] : [MODEL, VERSION],
+        bodyTypes: ['*/*'],
+        responses: RESPONSES,
+        isDeprecated: true,
+        handle: (exchange) => {
+          const { model_name: model = '', model_version: label } = exchange.params;
+          return invoke(exchange, model, label);
+        },
+      }),
+    ),
   ];
 }
 
-function namedModel(exchange: Exchange): string | undefined {
-  const name = new URLSearchParams(exchange.query).get('model_name');
-  return name === null || name === '' ? undefined : name;
+/** The query and the fields of a form are inputs alike; the query comes first. */
+function namedModel(inputs: readonly JobInput[]): string | undefined {
+  const named = inputs.find(
+    ({ name, contentType, sizeBytes }) => name === 'model_name' && contentType === '' && sizeBytes > 0,
+  );
+  return named && Buffer.concat(named.chunks).toString('utf8');
 }
 
 function onlyModel(inference: InferenceService): string {

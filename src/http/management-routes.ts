@@ -1,50 +1,19 @@
 // The Management API: reads parameters, calls one operation of the service, words the outcome by the dialect.
 import type { Dialect } from '../config/dialect.ts';
-import type { RegisterParameters } from '../config/register-parameters.ts';
 import { ServingError } from '../core/errors.ts';
+import type { CustomizedDescribe } from '../services/customized-describe.ts';
 import type { ManagementService } from '../services/management-service.ts';
-import type { Operation, OperationParameter } from './operation.ts';
+import { answerCustomized, customizedVersions } from './customized-answer.ts';
+import { type Operation, type OperationParameter, query } from './operation.ts';
 import { type Parameters, readParameters } from './parameters.ts';
 import { MODEL, VERSION } from './path-parameters.ts';
-
-/** More workers than this for one version is a slip of the finger. */
-const MAX_WORKERS = 1_000;
-const MAX_BATCH_SIZE = 65_536;
+import { MAX_WORKERS, readRegister, registerParameters } from './register-request.ts';
 
 export interface ManagementRoutesOptions {
   readonly management: ManagementService;
+  readonly customized: CustomizedDescribe;
   readonly dialect: Dialect;
   readonly isModelApiEnabled: boolean;
-}
-
-function query(
-  name: string,
-  type: OperationParameter['type'],
-  description: string,
-  fallback?: string | number | boolean,
-): OperationParameter {
-  return { name, in: 'query', type, description, ...(fallback === undefined ? {} : { default: fallback }) };
-}
-
-function registerParameters(dialect: Dialect): OperationParameter[] {
-  const isSynchronous = dialect.defaults.isRegistrationSynchronous;
-  return [
-    { ...query('url', 'string', 'Name of an archive, an .onnx file or a folder in the model store'), isRequired: true },
-    query('model_name', 'string', "Name of the model; the archive's modelName when absent"),
-    query('handler', 'string', "Entry point module_name:method_name; the archive's handler when absent"),
-    query(
-      'runtime',
-      'string',
-      "What runs the model: PYTHON, NODE or ONNX; the archive's runtime when absent",
-      'PYTHON',
-    ),
-    query('batch_size', 'integer', 'Largest batch', 1),
-    query('max_batch_delay', 'integer', 'Milliseconds a request may wait for a fuller batch', 100),
-    query('initial_workers', 'integer', 'Workers to start with', 0),
-    query('synchronous', 'boolean', 'Whether the answer waits until the workers are ready', isSynchronous),
-    query('response_timeout', 'integer', 'Seconds a worker may take to answer before it is replaced', 120),
-    query('startup_timeout', 'integer', 'Seconds a worker may take to load the model', 120),
-  ];
 }
 
 const SCALE_PARAMETERS = [
@@ -70,27 +39,42 @@ const LIST_PARAMETERS = [
   query('next_page_token', 'string', 'nextPageToken of the page before'),
 ];
 
-const DESCRIBE_PARAMETERS: readonly OperationParameter[] = [];
+const DESCRIBE_PARAMETERS = [
+  query('customized', 'boolean', 'Whether the handler is asked what it says of itself', false),
+];
 const CHANGES = {
   200: 'Done',
   202: 'Accepted; it is being done',
   400: 'A parameter cannot be used',
   404: 'No such model or version',
 };
-const LOOKS = { 200: 'The description', 404: 'No such model or version' };
+const LOOKS = {
+  200: 'The description',
+  404: 'No such model or version',
+  503: 'The handler was to be asked, and there is no worker',
+};
 
 /** Every operation of the Management API but its health and description. */
 export function managementOperations(options: ManagementRoutesOptions): Operation[] {
-  const { management, dialect } = options;
+  const { management, customized, dialect } = options;
   const { answers } = dialect;
   const register = registerParameters(dialect);
 
   const describe: Operation['handle'] = async (exchange) => {
-    await readParameters(exchange, dialect, names(DESCRIBE_PARAMETERS));
+    const parameters = await readParameters(exchange, dialect, names(DESCRIBE_PARAMETERS));
     const { model_name: name = '', model_version: version } = exchange.params;
-    const descriptions =
-      version === 'all' ? await management.describeAll(name) : [await management.describe(name, version)];
-    exchange.json(200, descriptions.map(answers.describe));
+    const isWhole = version === undefined || version === 'all';
+    const pending = isWhole ? management.pending(name).flatMap((one) => answers.describePending?.(one) ?? []) : [];
+    if (pending.length > 0 && !management.isRegistered(name)) return exchange.json(200, pending);
+    const isCustomized = parameters.flag('customized') === true;
+    if (version === 'all') {
+      const descriptions = await management.describeAll(name);
+      const asked = isCustomized ? await customizedVersions(exchange, customized, descriptions) : descriptions;
+      return exchange.json(200, [...asked.map(answers.describe), ...pending]);
+    }
+    const description = await management.describe(name, version);
+    if (isCustomized) await answerCustomized(exchange, customized, dialect, description);
+    else exchange.json(200, [answers.describe(description)]);
   };
   const scale: Operation['handle'] = async (exchange) => {
     const parameters = await readParameters(exchange, dialect, [...names(SCALE_PARAMETERS), 'model_version']);
@@ -191,7 +175,7 @@ export function managementOperations(options: ManagementRoutesOptions): Operatio
       bodyTypes: ['application/json'],
       responses: { ...CHANGES, 409: 'This version is registered already', 500: 'A worker could not start' },
       handle: async (exchange) => {
-        const parameters = await readParameters(exchange, dialect, [...names(register), 's3_sse_kms']);
+        const parameters = await readParameters(exchange, dialect, names(register));
         const { outcome, model } = await management.register(readRegister(parameters));
         const answer = {
           registered: answers.registered,
@@ -224,25 +208,6 @@ export function managementOperations(options: ManagementRoutesOptions): Operatio
 
 function names(parameters: readonly OperationParameter[]): string[] {
   return parameters.map((parameter) => parameter.name);
-}
-
-function readRegister(parameters: Parameters): RegisterParameters {
-  const url = parameters.text('url');
-  if (url === undefined && !parameters.has('url')) {
-    throw new ServingError('MISSING_PARAMETER', 'Parameter url is required.', { parameter: 'url' });
-  }
-  return {
-    url: url ?? '',
-    modelName: parameters.text('model_name'),
-    handler: parameters.text('handler'),
-    runtime: parameters.text('runtime'),
-    batchSize: parameters.whole('batch_size', 1, MAX_BATCH_SIZE),
-    maxBatchDelayMs: parameters.whole('max_batch_delay', 0),
-    initialWorkers: parameters.whole('initial_workers', 0, MAX_WORKERS),
-    synchronous: parameters.flag('synchronous'),
-    responseTimeoutSec: parameters.whole('response_timeout', 1),
-    startupTimeoutSec: parameters.whole('startup_timeout', 1),
-  };
 }
 
 function readScale(parameters: Parameters) {

@@ -1,5 +1,6 @@
 // The API description: an OpenAPI 3.0.1 document made from the very operations that the routes are made from.
 import type { Operation, OperationParameter } from './operation.ts';
+import { templatePath } from './route-path.ts';
 
 const OPENAPI_VERSION = '3.0.1';
 
@@ -13,7 +14,7 @@ export interface ApiInfo {
 export function openApiDocument(info: ApiInfo, operations: readonly Operation[]): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const operation of operations) {
-    const path = operation.path.replaceAll(/:([a-z_]+)/g, '{$1}').replace(/\*$/, '{url_path}');
+    const path = templatePath(operation.path);
     paths[path] ??= {};
     operation.methods.forEach((method, index) => {
       const id = index === 0 ? operation.id : `${operation.id}_${method.toLowerCase()}`;

@@ -79,31 +79,31 @@ export function openInferenceOperations(options: OpenInferenceRoutesOptions): Op
           exchange.json(ready ? 200 : 503, { name, ready });
         },
       },
-      {
-        id: `${id}_infer`,
-        methods: ['POST'],
-        path: `${path}/infer`,
-        summary: 'Infers from tensors, in JSON or with binary data behind it',
-        parameters,
-        bodyTypes: ['application/json', 'application/octet-stream'],
-        responses: {
-          200: 'The output tensors',
-          400: 'A tensor does not fit',
-          404: 'No such model or version',
-          503: 'Not available',
-        },
-        handle: (exchange) => {
-          const [model, version] = named(exchange);
-          const headers = [['explain', 'False'] as const, PROTOCOL_HEADER];
-          return predict(exchange, inference, dialect, {
-            model,
-            version,
-            kind: 'predict',
-            headers,
-            inputs: 'tensors',
-          });
-        },
-      },
+      ...(['predict', 'explain'] as const).map((kind): Operation => {
+        const isExplain = kind === 'explain';
+        const verb = isExplain ? 'explain' : 'infer';
+        return {
+          id: `${id}_${verb}`,
+          methods: ['POST'],
+          path: `${path}/${verb}`,
+          summary: isExplain
+            ? 'Explains an inference from tensors; handlers only'
+            : 'Infers from tensors, in JSON or with binary data behind it',
+          parameters,
+          bodyTypes: ['application/json', 'application/octet-stream'],
+          responses: {
+            200: isExplain ? 'The explanation' : 'The output tensors',
+            400: 'A tensor does not fit',
+            404: 'No such model or version',
+            503: 'Not available',
+          },
+          handle: (exchange) => {
+            const [model, version] = named(exchange);
+            const headers = [['explain', isExplain ? 'True' : 'False'] as const, PROTOCOL_HEADER];
+            return predict(exchange, inference, dialect, { model, version, kind, headers, inputs: 'tensors' });
+          },
+        };
+      }),
     ];
   });
   return [...serverOnes, ...modelOnes].map((operation) => ({ ...operation, describeError }));

@@ -18,8 +18,10 @@ export interface Operation {
   readonly id: string;
   /** The first method is the one that clients should use. */
   readonly methods: readonly Method[];
-  /** With `:name` for a path parameter, `*` at the end for any further path. */
+  /** With `:name` for a path parameter, `::` for a colon behind one, `*` at the end for any further path. */
   readonly path: string;
+  /** What a first part that is a parameter cannot be, because paths of other operations begin with it. */
+  readonly reservedFirstParts?: readonly string[];
   readonly summary: string;
   readonly parameters?: readonly OperationParameter[];
   /** Media types of the request body, absent for none. */
@@ -30,4 +32,14 @@ export interface Operation {
   /** The form of error documents where a protocol has one of its own. */
   readonly describeError?: (document: ErrorDocument) => object;
   handle(exchange: Exchange): void | Promise<void>;
+}
+
+/** A parameter of the query; `fallback` is what counts without it. */
+export function query(
+  name: string,
+  type: OperationParameter['type'],
+  description: string,
+  fallback?: string | number | boolean,
+): OperationParameter {
+  return { name, in: 'query', type, description, ...(fallback === undefined ? {} : { default: fallback }) };
 }

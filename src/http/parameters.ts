@@ -3,8 +3,9 @@
 import type { Dialect } from '../config/dialect.ts';
 import { didYouMean } from '../core/did-you-mean.ts';
 import { ServingError } from '../core/errors.ts';
-import type { Body, Exchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 import { parseParameterizedHeader } from './media-type.ts';
+import type { Body } from './request-body.ts';
 
 type Policy = Dialect['parameters']['policy'];
 

@@ -2,14 +2,18 @@
 // worker's business.
 import { ServingError } from '../core/errors.ts';
 import type { JobInput } from '../core/job.ts';
-import type { Body } from './exchange.ts';
 import { parseParameterizedHeader } from './media-type.ts';
 import { parseMultipart } from './multipart.ts';
+import type { Body } from './request-body.ts';
 
 /** The most inputs that one request may have: each costs memory here and a line in the frame to the worker, however short it is. */
 const MAX_INPUTS = 1_000;
 const MAX_NAME_CHARACTERS = 32_768;
 const MAX_FORM_BYTES = 8 * 1024 * 1024;
+
+/** Behind most forms that make no sense is a tool that calls every body a form. */
+const NO_FORM_HINT =
+  'A body that is no form needs its own Content-Type; with curl, send a file by -T FILE, and JSON with -H "Content-Type: application/json".';
 
 /**
  * The inputs of a request: query values first where they count, then the form's fields, or the one input `body`. Throws INVALID_BODY for a
@@ -31,7 +35,7 @@ function checkNames(inputs: JobInput[]): JobInput[] {
   if (characters <= MAX_NAME_CHARACTERS) return inputs;
   throw new ServingError(
     'INVALID_BODY',
-    `The names of the form or query fields have more than ${MAX_NAME_CHARACTERS} characters together.`,
+    `The names of the form or query fields have more than ${MAX_NAME_CHARACTERS} characters together. ${NO_FORM_HINT}`,
   );
 }
 
@@ -58,7 +62,10 @@ function formFields(text: string): JobInput[] {
   for (let end = text.indexOf('&'); end >= 0; end = text.indexOf('&', end + 1)) {
     count += 1;
     if (count > MAX_INPUTS)
-      throw new ServingError('INVALID_BODY', `The request has more than ${MAX_INPUTS} form or query fields.`);
+      throw new ServingError(
+        'INVALID_BODY',
+        `The request has more than ${MAX_INPUTS} form or query fields. ${NO_FORM_HINT}`,
+      );
   }
   return [...new URLSearchParams(text)].map(([name, value]) => {
     const bytes = Buffer.from(value);

@@ -4,7 +4,7 @@ import type { Registry } from '../core/registry.ts';
 import type { VersionDescription } from '../core/version-description.ts';
 
 export async function describeVersion(registry: Registry, version: ModelVersion): Promise<VersionDescription> {
-  const { spec, pool, scheduler } = version;
+  const { spec, pool, scheduler, progress } = version;
   return {
     spec,
     isDefault: registry.isDefault(version),
@@ -12,7 +12,10 @@ export async function describeVersion(registry: Registry, version: ModelVersion)
     maxWorkers: pool.maxWorkers,
     workers: await pool.describe(),
     signature: pool.signature(),
+    loading: progress.report(),
+    lastError: pool.lastError(),
     waiting: scheduler.waiting,
     remainingCapacity: scheduler.remainingCapacity,
+    customized: undefined,
   };
 }

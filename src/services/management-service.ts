@@ -1,27 +1,19 @@
 // The operations of the Management API, without a transport: register, scale, unregister, set-default, describe, list.
-import type { Archive } from '../archive/archive.ts';
-import type { ArchiveStore } from '../archive/archive-store.ts';
 import type { Dialect, ScaledModel } from '../config/dialect.ts';
-import type { ModelSpecInputs } from '../config/model-spec-compiler.ts';
 import type { RegisterParameters } from '../config/register-parameters.ts';
-import type { ServerConfig } from '../config/server-config.ts';
 import { type ErrorCode, ServingError, toServingError } from '../core/errors.ts';
-import type { ModelSpec } from '../core/model-spec.ts';
 import type { ModelVersion } from '../core/model-version.ts';
 import type { Registry } from '../core/registry.ts';
-import type { VersionDescription } from '../core/version-description.ts';
+import { shownUrl } from '../core/shown-url.ts';
+import type { PendingDescription, VersionDescription } from '../core/version-description.ts';
 import { describeVersion } from './describe-version.ts';
+import { ModelReload } from './model-reload.ts';
+import { type MakingSteps, VersionMaker, type VersionMakerOptions } from './version-maker.ts';
 
-export interface ManagementOptions {
+export interface ManagementOptions extends VersionMakerOptions {
   readonly registry: Registry;
-  readonly archives: ArchiveStore;
-  readonly config: ServerConfig;
-  readonly machine: ModelSpecInputs['machine'];
-  /** Makes queue, scheduler and pool for a version; starts nothing. Fails when no runtime can run it. */
-  createVersion(spec: ModelSpec, releaseArchive: () => Promise<void>): ModelVersion;
   /** The version has gone, with all that belonged to it. */
   onUnregistered(version: ModelVersion): void;
-  log(level: 'info' | 'warn' | 'error', message: string, details?: object): void;
 }
 
 /** What became of a registration. */
@@ -55,10 +47,19 @@ export class ManagementService {
   readonly #options: ManagementOptions;
   /** Versions that are on their way out, and when they are gone. */
   readonly #leaving = new Map<ModelVersion, Promise<void>>();
-  #isClosed = false;
+  /** What each version was registered with, for making it anew. */
+  readonly #requests = new WeakMap<ModelVersion, RegisterParameters>();
+  readonly #maker: VersionMaker;
+  readonly #reloads: ModelReload;
 
   constructor(options: ManagementOptions) {
     this.#options = options;
+    this.#maker = new VersionMaker(options);
+    this.#reloads = new ModelReload({
+      registry: options.registry,
+      end: (version, drainMs) => this.#end(version, drainMs),
+      watch: (change, version, message) => this.#watch(change, version, message),
+    });
   }
 
   /**
@@ -66,7 +67,9 @@ export class ManagementService {
    * the workers are ready, the outcome is `starting`: the version is there, and that scale answers for its workers.
    */
   register(parameters: RegisterParameters, loadedAtStartup = false): Promise<Registration> {
-    return this.#recorded('registration', { url: parameters.url }, () => this.#register(parameters, loadedAtStartup));
+    return this.#recorded('registration', { url: shownUrl(parameters.url) }, () =>
+      this.#register(parameters, loadedAtStartup),
+    );
   }
 
   async #register(parameters: RegisterParameters, loadedAtStartup: boolean): Promise<Registration> {
@@ -126,6 +129,28 @@ export class ManagementService {
     return { outcome: 'scaled', model };
   }
 
+  /**
+   * Opens the version's url again and puts what is there now in its place, with the parameters of its registration or others; see
+   * ModelReload.replace. The old version answers until the new one does, also when that fails or `signal` is aborted.
+   */
+  reload(
+    name: string,
+    label: string | undefined,
+    signal: AbortSignal,
+    changed?: RegisterParameters,
+  ): Promise<ModelVersion> {
+    return this.#recorded('reload', { model: name, version: label }, async () => {
+      const former = this.#options.registry.resolve(name, label);
+      const parameters = changed ?? this.#requests.get(former) ?? { url: former.spec.url };
+      const prepare = () => this.#make(parameters, former.spec.loadedAtStartup, { check: () => {}, enter: () => {} });
+      const drainMs = this.#options.config.unregisterModelTimeoutSec * 1000;
+      const next = await this.#reloads.replace(former, prepare, drainMs, signal);
+      const { name: model, version, url } = next.spec;
+      this.#options.log('info', 'model reloaded', { model, version, url });
+      return next;
+    });
+  }
+
   /** Takes a version away. New requests miss it at once; those it has may take `drainMs`, then they fail. Resolves when all is gone. */
   unregister(name: string, label: string | undefined, drainMs: number | undefined): Promise<void> {
     return this.#recorded('unregistering', { model: name, version: label }, async () => {
@@ -147,6 +172,16 @@ export class ManagementService {
     return describeVersion(this.#options.registry, this.#options.registry.resolve(name, label));
   }
 
+  /** Whether any version of this name is there. */
+  isRegistered(name: string): boolean {
+    return this.#options.registry.all().some(({ spec }) => spec.name === name);
+  }
+
+  /** Registrations of this name that are still fetching, unpacking or installing. */
+  pending(name: string): PendingDescription[] {
+    return this.#maker.pendingOf(name);
+  }
+
   async describeAll(name: string): Promise<VersionDescription[]> {
     const versions = this.#options.registry.versionsOf(name);
     return Promise.all(versions.map((version) => describeVersion(this.#options.registry, version)));
@@ -161,12 +196,18 @@ export class ManagementService {
 
   /** Ends every version; what is queued and in hand may take `drainMs`. */
   async close(drainMs: number): Promise<void> {
-    const { registry, archives } = this.#options;
-    this.#isClosed = true;
+    const { registry } = this.#options;
+    this.#maker.refuse();
+    const reloads = this.#reloads.close();
     const versions = new Set([...registry.all(), ...this.#leaving.keys()]);
     await Promise.all([...versions].map((version) => this.#end(version, drainMs)));
     for (const version of versions) registry.discard(version);
-    await archives.close();
+    await Promise.all([reloads, this.#maker.close()]);
+  }
+
+  /** For a start that is broken off: what is being registered fails, and so does what comes later. Resolves when nothing of it is left. */
+  giveUpPending(): Promise<void> {
+    return this.#maker.close();
   }
 
   /** A change that fails is written down with its true reason, which a dialect may word away. */
@@ -185,43 +226,18 @@ export class ManagementService {
   }
 
   /** From a url to a version in the registry; nothing of it has started yet. */
-  async #add(parameters: RegisterParameters, loadedAtStartup: boolean): Promise<ModelVersion> {
-    const { registry, archives, createVersion } = this.#options;
-    const archive = await archives.open(parameters.url);
-    try {
-      const spec = await this.#compile(archive, parameters, loadedAtStartup);
-      registry.checkFree(spec.name, spec.version);
-      if (this.#isClosed)
-        throw new ServingError('SERVER_STOPPING', 'The server is shutting down.', { retryAfterSec: 1 });
-      const version = createVersion(spec, () => archive.release());
-      registry.add(version);
-      return version;
-    } catch (error) {
-      await archive.release();
-      throw error;
-    }
+  #add(parameters: RegisterParameters, loadedAtStartup: boolean): Promise<ModelVersion> {
+    const { registry } = this.#options;
+    return this.#make(parameters, loadedAtStartup, {
+      check: (spec) => registry.checkFree(spec.name, spec.version),
+      enter: (version) => registry.add(version),
+    });
   }
 
-  async #compile(archive: Archive, request: RegisterParameters, loadedAtStartup: boolean): Promise<ModelSpec> {
-    const { config, machine, log } = this.#options;
-    const { compileModelSpec } = await import('../config/model-spec-compiler.ts');
-    const { configText, modelDir, url } = archive;
-    const { modelName, modelVersion, handler, runtime, serializedFile } = archive.manifest;
-    const manifest = { modelName, modelVersion, handler, runtime, serializedFile };
-    const inputs = {
-      manifest,
-      configText,
-      request,
-      server: config,
-      dialect: config.dialect,
-      machine,
-      modelDir,
-      url,
-      loadedAtStartup,
-    };
-    const { spec, notices } = await compileModelSpec(inputs);
-    for (const notice of notices) log('warn', notice, { model: spec.name, version: spec.version });
-    return spec;
+  async #make(parameters: RegisterParameters, loadedAtStartup: boolean, steps: MakingSteps): Promise<ModelVersion> {
+    const version = await this.#maker.make(parameters, loadedAtStartup, steps);
+    this.#requests.set(version, parameters);
+    return version;
   }
 
   /** Ends a version. When it is on its way out already, only its time to finish is set anew. */

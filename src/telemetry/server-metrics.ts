@@ -2,43 +2,52 @@
 // Prometheus text is made when somebody asks.
 import { hostname } from 'node:os';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { HeaderPair } from '../core/job.ts';
+import type { MetricsSettings } from '../core/listed-metrics.ts';
 import type { ModelMetric, ServingObserver } from '../core/ports.ts';
+import { type DropReason, HandlerMetrics, helpOf } from './handler-metrics.ts';
+import type { WriteMetric } from './metric-lines.ts';
+import { shownUnit, TORCHSERVE_METRICS, type TorchserveMetricName } from './torchserve-metrics.ts';
+import { type QueueGauge, type VersionSums, VersionTable } from './version-table.ts';
 
-const MODEL_LABELS = ['model_name', 'model_version', 'hostname'] as const;
-const HOST_LABELS = ['Level', 'Hostname'] as const;
+const ON_HOST: readonly HeaderPair[] = [['Level', 'Host']];
+const ON_MODEL: HeaderPair = ['Level', 'Model'];
 const DURATION_BUCKETS_SEC = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** What can be asked about a version when metrics are collected. */
-export interface QueueGauge {
-  readonly waiting: number;
-  readonly running: number;
+export interface ServerMetricsOptions {
+  droppedLogLines?(): number;
+  readonly settings?: MetricsSettings;
+  /** Writes values down as they come, where that is wanted. */
+  readonly write?: WriteMetric | undefined;
+  /** Tells the operator of metrics that do not come through. */
+  onTrouble?(message: string): void;
 }
 
-/** Sums of one model version. */
-interface VersionSums {
-  accepted: number;
-  answered: number;
-  queueMicroseconds: number;
-  totalMicroseconds: number;
-  readonly failures: Map<string, number>;
-  queue: QueueGauge | undefined;
-}
+const EVERYTHING: MetricsSettings = { mode: 'prometheus', listed: undefined, isAutoDetecting: true };
+const PREDICTION_TIME = 'PredictionTime';
+const DROP_REASONS: readonly DropReason[] = ['unlisted', 'mismatch', 'too_many_series', 'too_many_metrics'];
 
 export class ServerMetrics {
   readonly #registry = new Registry();
   readonly #host = hostname();
   readonly #responses = { '2XX': 0, '4XX': 0, '5XX': 0 };
-  readonly #versions = new Map<
-    string,
-    { readonly name: string; readonly version: string; readonly sums: VersionSums }
-  >();
-  readonly #modelMetrics = new Map<string, Counter | Gauge | Histogram>();
+  readonly #versions = new VersionTable();
+  readonly #settings: MetricsSettings;
+  readonly #write: WriteMetric | undefined;
+  /** Undefined when the metrics file leaves PredictionTime out. */
+  readonly #predictionTimeUnit: string | undefined;
+  readonly #handlers: HandlerMetrics;
   readonly #durations: Histogram<'model_name' | 'model_version'>;
   /** Model name → how long its handler took for the latest batch. */
   readonly #handlerMs = new Map<string, number>();
   #lastQueueMs = 0;
 
-  constructor(droppedLogLines: () => number = () => 0) {
+  constructor(options: ServerMetricsOptions = {}) {
+    const { droppedLogLines = () => 0, settings = EVERYTHING, onTrouble = () => {} } = options;
+    this.#settings = settings;
+    this.#write = options.write;
+    const listed = settings.listed?.model.find(({ name }) => name === PREDICTION_TIME);
+    this.#predictionTimeUnit = listed?.unit ?? (settings.isAutoDetecting ? 'Milliseconds' : undefined);
     this.#durations = new Histogram({
       name: 'sconce_request_duration_seconds',
       help: 'Time from the arrival of a request to the end of its answer',
@@ -48,10 +57,10 @@ export class ServerMetrics {
     });
     for (const family of ['2XX', '4XX', '5XX'] as const)
       this.#hostCounter(`Requests${family}`, () => this.#responses[family]);
-    this.#hostGauge('QueueTime', 'Milliseconds', () => this.#lastQueueMs);
-    this.#modelCounter('ts_inference_requests_total', 'Count', (sums) => sums.accepted);
-    this.#modelCounter('ts_inference_latency_microseconds', 'Microseconds', (sums) => sums.totalMicroseconds);
-    this.#modelCounter('ts_queue_latency_microseconds', 'Microseconds', (sums) => sums.queueMicroseconds);
+    this.#queueTimeGauge();
+    this.#modelCounter('ts_inference_requests_total', (sums) => sums.accepted);
+    this.#modelCounter('ts_inference_latency_microseconds', (sums) => sums.totalMicroseconds);
+    this.#modelCounter('ts_queue_latency_microseconds', (sums) => sums.queueMicroseconds);
     this.#queueGauge('sconce_queue_waiting', 'Requests that wait for a worker', (queue) => queue.waiting);
     this.#queueGauge('sconce_queue_running', 'Requests that a worker has', (queue) => queue.running);
     this.#predictionTimeGauge();
@@ -64,66 +73,78 @@ export class ServerMetrics {
         counter.inc(droppedLogLines());
       },
     );
+    this.#handlers = new HandlerMetrics({
+      registry: this.#registry,
+      host: this.#host,
+      settings,
+      takenNames: new Set([...Object.keys(TORCHSERVE_METRICS), PREDICTION_TIME]),
+      onTrouble,
+    });
+    this.#droppedReportsCounter();
   }
 
   /** Counts an answer on any HTTP listener; what is neither 2xx nor 4xx counts as 5XX, as in TorchServe. */
   responded(status: number): void {
-    if (status >= 200 && status < 300) this.#responses['2XX'] += 1;
-    else if (status >= 400 && status < 500) this.#responses['4XX'] += 1;
-    else this.#responses['5XX'] += 1;
+    const family = status >= 200 && status < 300 ? '2XX' : status >= 400 && status < 500 ? '4XX' : '5XX';
+    this.#responses[family] += 1;
+    if (this.#write !== undefined) this.#writeOwn(`Requests${family}`, 1, ON_HOST);
   }
 
   /** A model's handler took so long for a batch. */
   handlerTook(model: string, handlerMs: number): void {
+    const unit = this.#predictionTimeUnit;
+    if (unit === undefined) return;
     this.#handlerMs.set(model, handlerMs);
+    if (this.#write === undefined) return;
+    const dimensions: HeaderPair[] = [['ModelName', model], ON_MODEL];
+    this.#write('MODEL_METRICS', { name: PREDICTION_TIME, unit, value: handlerMs, dimensions });
   }
 
   /** The observer of one model version's jobs; sums go on when a version is registered again. */
   observerFor(name: string, version: string): ServingObserver {
-    const { sums } = this.#version(name, version);
+    const { sums } = this.#versions.of(name, version);
     const labels = { model_name: name, model_version: version };
+    const dimensions: HeaderPair[] = Object.entries(labels);
     return {
-      queued: () => {
+      queued: (job) => {
+        if (job.request.kind === 'describe') return;
         sums.accepted += 1;
+        if (this.#write !== undefined) this.#writeOwn('ts_inference_requests_total', 1, dimensions);
       },
-      dispatched: (_job, waitedMs) => {
+      dispatched: (job, waitedMs) => {
+        if (job.request.kind === 'describe') return;
         sums.queueMicroseconds += waitedMs * 1000;
         this.#lastQueueMs = Math.round(waitedMs);
+        if (this.#write === undefined) return;
+        this.#writeOwn('QueueTime', this.#lastQueueMs, ON_HOST);
+        this.#writeOwn('ts_queue_latency_microseconds', waitedMs * 1000, dimensions);
       },
-      finished: (_job, failure, tookMs) => {
+      finished: (job, failure, tookMs) => {
+        if (job.request.kind === 'describe') return;
         if (failure === undefined) {
           sums.answered += 1;
           sums.totalMicroseconds += tookMs * 1000;
+          if (this.#write !== undefined) this.#writeOwn('ts_inference_latency_microseconds', tookMs * 1000, dimensions);
         } else sums.failures.set(failure, (sums.failures.get(failure) ?? 0) + 1);
         this.#durations.observe(labels, tookMs / 1000);
       },
     };
   }
 
-  /** Shows this queue as the version's from now on. */
+  /** Counts this queue among the version's from now on; what is shown is their sum. */
   watchQueue(name: string, version: string, queue: QueueGauge): void {
-    this.#version(name, version).sums.queue = queue;
+    this.#versions.of(name, version).sums.queues.add(queue);
   }
 
-  /** Shows this queue no more; that of a version registered again in the meantime stays. */
+  /** Counts this queue no more; that of a version registered again in the meantime stays. */
   unwatchQueue(name: string, version: string, queue: QueueGauge): void {
-    const { sums } = this.#version(name, version);
-    if (sums.queue === queue) sums.queue = undefined;
+    this.#versions.of(name, version).sums.queues.delete(queue);
   }
 
-  /** Takes a metric that a worker reported. The first report of a name fixes its kind and its dimensions. */
+  /** Takes a metric that a worker reported; see HandlerMetrics for those that are not kept. */
   modelMetric(metric: ModelMetric): void {
-    const name = metric.name.replaceAll(/[^A-Za-z0-9_:]/g, '_');
-    const labels: Record<string, string> = { Hostname: this.#host };
-    for (const [dimension, value] of metric.dimensions) labels[dimension.replaceAll(/[^A-Za-z0-9_]/g, '_')] = value;
-    try {
-      const known = this.#modelMetrics.get(name) ?? this.#newModelMetric(name, metric, Object.keys(labels));
-      if (known instanceof Counter) known.inc(labels, metric.value);
-      else if (known instanceof Gauge) known.set(labels, metric.value);
-      else known.observe(labels, metric.value);
-    } catch {
-      // A name that is taken, other dimensions than before, a negative counter: a handler's mistake costs its metric, nothing else.
-    }
+    const unit = this.#handlers.report(metric);
+    if (unit !== undefined) this.#write?.('MODEL_METRICS', { ...metric, unit });
   }
 
   get contentType(): string {
@@ -135,53 +156,33 @@ export class ServerMetrics {
     return this.#registry.metrics();
   }
 
-  #version(name: string, version: string) {
-    const key = `${name}\n${version}`;
-    const known = this.#versions.get(key);
-    if (known !== undefined) return known;
-    const sums: VersionSums = {
-      accepted: 0,
-      answered: 0,
-      queueMicroseconds: 0,
-      totalMicroseconds: 0,
-      failures: new Map(),
-      queue: undefined,
-    };
-    const added = { name, version, sums };
-    this.#versions.set(key, added);
-    return added;
+  /** Writes one of the server's own metrics down, unless the metrics file leaves it out. */
+  #writeOwn(name: TorchserveMetricName, value: number, dimensions: readonly HeaderPair[]): void {
+    const unit = shownUnit(name, this.#settings.listed);
+    if (unit !== undefined) this.#write?.('TS_METRICS', { name, unit, value, dimensions });
   }
 
-  #newModelMetric(name: string, metric: ModelMetric, labelNames: string[]): Counter | Gauge | Histogram {
-    const options = { name, help: helpOf(metric.kind, metric.unit), labelNames, registers: [this.#registry] };
-    const kinds = { counter: Counter, gauge: Gauge, histogram: Histogram };
-    const added = new kinds[metric.kind](options);
-    this.#modelMetrics.set(name, added);
-    return added;
-  }
-
-  #hostCounter(name: string, value: () => number): void {
-    this.#registerCounter(name, helpOf('counter', 'Count'), HOST_LABELS, (counter) => {
+  #hostCounter(name: TorchserveMetricName, value: () => number): void {
+    const unit = shownUnit(name, this.#settings.listed);
+    if (unit === undefined) return;
+    this.#registerCounter(name, helpOf('counter', unit), TORCHSERVE_METRICS[name].dimensions, (counter) => {
       counter.inc({ Level: 'Host', Hostname: this.#host }, value());
     });
   }
 
-  #hostGauge(name: string, unit: string, value: () => number): void {
-    const host = this.#host;
-    new Gauge({
-      name,
-      help: helpOf('gauge', unit),
-      labelNames: HOST_LABELS,
-      registers: [this.#registry],
-      collect() {
-        this.set({ Level: 'Host', Hostname: host }, value());
-      },
+  #queueTimeGauge(): void {
+    const unit = shownUnit('QueueTime', this.#settings.listed);
+    if (unit === undefined) return;
+    this.#gauge('QueueTime', helpOf('gauge', unit), TORCHSERVE_METRICS.QueueTime.dimensions, (gauge) => {
+      gauge.set({ Level: 'Host', Hostname: this.#host }, this.#lastQueueMs);
     });
   }
 
-  #modelCounter(name: string, unit: string, value: (sums: VersionSums) => number): void {
-    this.#registerCounter(name, helpOf('counter', unit), MODEL_LABELS, (counter) => {
-      for (const { name: model_name, version: model_version, sums } of this.#versions.values()) {
+  #modelCounter(name: TorchserveMetricName, value: (sums: VersionSums) => number): void {
+    const unit = shownUnit(name, this.#settings.listed);
+    if (unit === undefined) return;
+    this.#registerCounter(name, helpOf('counter', unit), TORCHSERVE_METRICS[name].dimensions, (counter) => {
+      for (const { name: model_name, version: model_version, sums } of this.#versions.all()) {
         // A registration that failed leaves no series of zeros behind.
         if (sums.accepted > 0) counter.inc({ model_name, model_version, hostname: this.#host }, value(sums));
       }
@@ -189,15 +190,17 @@ export class ServerMetrics {
   }
 
   #predictionTimeGauge(): void {
-    const [host, handlerMs] = [this.#host, this.#handlerMs];
-    new Gauge({
-      name: 'PredictionTime',
-      help: helpOf('gauge', 'Milliseconds'),
-      labelNames: ['Hostname', 'ModelName', 'Level'],
-      registers: [this.#registry],
-      collect() {
-        for (const [model, ms] of handlerMs) this.set({ Hostname: host, ModelName: model, Level: 'Model' }, ms);
-      },
+    const unit = this.#predictionTimeUnit;
+    if (unit === undefined) return;
+    this.#gauge(PREDICTION_TIME, helpOf('gauge', unit), ['ModelName', 'Level', 'Hostname'], (gauge) => {
+      for (const [ModelName, ms] of this.#handlerMs) gauge.set({ ModelName, Level: 'Model', Hostname: this.#host }, ms);
+    });
+  }
+
+  #droppedReportsCounter(): void {
+    const help = 'Reports of handlers that were not kept as metrics, by the reason';
+    this.#registerCounter('sconce_metric_reports_dropped_total', help, ['reason'], (counter) => {
+      for (const reason of DROP_REASONS) counter.inc({ reason }, this.#handlers.dropped[reason]);
     });
   }
 
@@ -208,7 +211,7 @@ export class ServerMetrics {
       'Requests that ended in an error, by its code',
       labels,
       (counter) => {
-        for (const { name: model_name, version: model_version, sums } of this.#versions.values()) {
+        for (const { name: model_name, version: model_version, sums } of this.#versions.all()) {
           for (const [code, count] of sums.failures) counter.inc({ model_name, model_version, code }, count);
         }
       },
@@ -216,17 +219,32 @@ export class ServerMetrics {
   }
 
   #queueGauge(name: string, help: string, value: (queue: QueueGauge) => number): void {
-    const versions = this.#versions;
-    new Gauge({
+    this.#gauge(name, help, ['model_name', 'model_version'], (gauge) => {
+      for (const { name: model_name, version: model_version, sums } of this.#versions.all()) {
+        const lengths = [...sums.queues].map(value);
+        if (lengths.length > 0)
+          gauge.set(
+            { model_name, model_version },
+            lengths.reduce((sum, length) => sum + length),
+          );
+      }
+    });
+  }
+
+  #gauge<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    fill: (gauge: Gauge<L>) => void,
+  ): void {
+    new Gauge<L>({
       name,
       help,
-      labelNames: ['model_name', 'model_version'],
+      labelNames,
       registers: [this.#registry],
       collect() {
         this.reset();
-        for (const { name: model_name, version: model_version, sums } of versions.values()) {
-          if (sums.queue !== undefined) this.set({ model_name, model_version }, value(sums.queue));
-        }
+        fill(this);
       },
     });
   }
@@ -248,8 +266,4 @@ export class ServerMetrics {
       },
     });
   }
-}
-
-function helpOf(kind: string, unit: string): string {
-  return `Torchserve prometheus ${kind} metric with unit: ${unit}`;
 }

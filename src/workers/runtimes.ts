@@ -1,7 +1,8 @@
 // What can run a model: a table from the runtime's name to the way of starting its process.
 import { fileURLToPath } from 'node:url';
 import type { ModelSpec, RuntimeName } from '../core/model-spec.ts';
-import { pythonEnv } from './python-env.ts';
+import { debuggedLaunch, type WorkerDebugger } from './debugger.ts';
+import { type PythonEnvOptions, pythonEnv } from './python-env.ts';
 import type { Launch } from './worker-process.ts';
 
 /** Server settings that runtimes need. */
@@ -9,7 +10,10 @@ export interface RuntimeSettings {
   /** The interpreter for Python workers: a path or a command on PATH. */
   readonly python: string;
   readonly decodeInput: boolean;
+  readonly ipex: PythonEnvOptions['ipex'];
   readonly env: NodeJS.ProcessEnv;
+  /** The debugger that workers start under, where there is one. */
+  readonly workerDebugger?: WorkerDebugger | undefined;
 }
 
 type Runtime = (spec: ModelSpec, settings: RuntimeSettings) => Launch;
@@ -32,16 +36,19 @@ const RUNTIMES: Readonly<Record<RuntimeName, Runtime>> = {
   node,
   onnx: node,
   python: (spec, settings) => ({
-    command: settings.python,
+    command: spec.environment?.python ?? settings.python,
     args: ['-u', '-m', 'sconce_worker'],
     cwd: spec.modelDir,
     advice: 'The setting "python" names the interpreter; Python 3.8 or later is needed.',
+    stackSignal: 'SIGUSR1',
     env: pythonEnv({
       inherited: settings.env,
       modelDir: spec.modelDir,
       handler: spec.handler,
+      sitePackages: spec.environment?.sitePackages,
       packagesDir: PYTHON_PACKAGES_DIR,
       decodeInput: settings.decodeInput,
+      ipex: settings.ipex,
     }),
   }),
 };
@@ -49,5 +56,6 @@ const RUNTIMES: Readonly<Record<RuntimeName, Runtime>> = {
 /** How to start a worker for this model. */
 export function launchFor(spec: ModelSpec, settings: RuntimeSettings): Launch {
   const launch = RUNTIMES[spec.runtime](spec, settings);
-  return { ...launch, env: { ...ENV_DEFAULTS, ...launch.env } };
+  const plain = { ...launch, env: { ...ENV_DEFAULTS, ...launch.env } };
+  return settings.workerDebugger === undefined ? plain : debuggedLaunch(plain, settings.workerDebugger);
 }

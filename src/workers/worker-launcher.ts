@@ -1,5 +1,6 @@
 // Starts the process of a worker and connects to it: everything that worker.ts needs to know of one attempt.
 import { availableParallelism } from 'node:os';
+import type { ListedMetric } from '../core/listed-metrics.ts';
 import type { ModelSignature } from '../core/model-signature.ts';
 import type { ModelSpec } from '../core/model-spec.ts';
 import type { Clock, ModelMetric, WorkerLog } from '../core/ports.ts';
@@ -27,6 +28,8 @@ export interface StartedWorker {
   readonly exited: Promise<WorkerExit>;
   /** Resolves when the model is loaded, with its inputs and outputs if they are known; rejects with the reason that the worker reported. */
   load(): Promise<ModelSignature | undefined>;
+  /** Asks the process to write where it is to its stderr; false when its runtime cannot. */
+  showStack(): boolean;
   /** Signals the process and all that it started. */
   signal(name: 'SIGTERM' | 'SIGKILL'): void;
   /** Lets go of the descriptors of a process that has exited. */
@@ -35,9 +38,20 @@ export interface StartedWorker {
 
 export type WorkerLauncher = (hooks: WorkerHooks) => StartedWorker;
 
+/** Settings of the server that go into every `load` message. */
+export interface LoadSettings {
+  readonly maxResponseBytes: number;
+  readonly serverVersion: string;
+  /** Wrapped around Python handlers. */
+  readonly envelope: string | undefined;
+  readonly limitMaxImagePixels: boolean;
+  /** The metrics that are listed for handlers, undefined where none are. */
+  readonly modelMetrics: readonly ListedMetric[] | undefined;
+}
+
 export interface LauncherOptions {
   readonly spec: ModelSpec;
-  readonly settings: RuntimeSettings & { readonly maxResponseBytes: number; readonly serverVersion: string };
+  readonly settings: RuntimeSettings & LoadSettings;
   readonly clock: Clock;
   readonly log: WorkerLog;
   readonly orphanGuard: OrphanGuard;
@@ -77,6 +91,7 @@ export function workerLauncher(options: LauncherOptions): WorkerLauncher {
       client,
       exited: process.exited,
       load: async () => (await client.load(loadMessage(options, hooks.gpuId))).signature,
+      showStack: () => process.showStack(),
       signal: (name) => process.signal(name),
       release: () => process.release(),
     };
@@ -101,10 +116,11 @@ function loadMessage({ spec, settings, poolSize }: LauncherOptions, gpuId: numbe
     threads: Math.max(1, Math.floor(availableParallelism() / Math.max(1, poolSize()))),
     batchSize: spec.batchSize,
     gpuId: gpuId ?? null,
-    envelope: null,
-    limitMaxImagePixels: true,
+    envelope: settings.envelope ?? null,
+    limitMaxImagePixels: settings.limitMaxImagePixels,
     decodeInput: settings.decodeInput,
     modelConfig: spec.modelConfig,
+    modelMetrics: settings.modelMetrics ?? null,
     maxResponseBytes: settings.maxResponseBytes,
     creditBytes: CREDIT_BYTES,
     serverVersion: settings.serverVersion,

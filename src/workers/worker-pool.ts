@@ -2,10 +2,12 @@
 // counts: a scale that comes while another is under way takes its place.
 import { ServingError } from '../core/errors.ts';
 import type { JobRequest } from '../core/job.ts';
+import type { LoadProgress } from '../core/load-progress.ts';
 import type { ModelSignature } from '../core/model-signature.ts';
 import type { ModelSpec } from '../core/model-spec.ts';
 import type { Clock, ScaleRequest, WorkerLog, WorkerPool } from '../core/ports.ts';
 import { namesOf, type Scheduler } from '../core/scheduler.ts';
+import type { StartFailure } from '../core/start-failure.ts';
 import type { WorkerDescription } from '../core/worker-state.ts';
 import { type Devices, describeGpu } from './devices.ts';
 import { residentBytes } from './process-memory.ts';
@@ -20,6 +22,8 @@ export interface PoolOptions {
   readonly devices: Devices;
   readonly clock: Clock;
   readonly log: WorkerLog;
+  /** Gets the phases in which the version's first worker starts. */
+  readonly progress: LoadProgress;
   /** Ids are unique in the server and count up. */
   nextWorkerId(): string;
 }
@@ -40,6 +44,7 @@ export class Pool implements WorkerPool {
   readonly #leaving = new Set<Member>();
   #latestScale = 0;
   #isStopped = false;
+  #lastError: StartFailure | undefined;
   #changed = new Signal();
 
   constructor(options: PoolOptions) {
@@ -80,6 +85,10 @@ export class Pool implements WorkerPool {
 
   signature(): ModelSignature | undefined {
     return this.#members.find(({ worker }) => worker.signature !== undefined)?.worker.signature;
+  }
+
+  lastError(): StartFailure | undefined {
+    return this.#lastError;
   }
 
   healthyWorkers(): number {
@@ -152,7 +161,7 @@ export class Pool implements WorkerPool {
   }
 
   #startWorker(numberGpu: number | undefined): Member {
-    const { spec, scheduler, launcher, devices, clock, log } = this.#options;
+    const { spec, scheduler, launcher, devices, clock, log, progress } = this.#options;
     const id = this.#options.nextWorkerId();
     const gpuId = this.#wantsGpu(numberGpu) ? devices.acquire(spec.deviceIds) : undefined;
     const tag = { model: spec.name, version: spec.version, worker: id };
@@ -162,8 +171,12 @@ export class Pool implements WorkerPool {
       scheduler,
       launcher,
       clock,
-      startupTimeoutMs: spec.startupTimeoutSec * 1000,
+      spec,
+      progress: this.#members.length === 0 ? progress : undefined,
       onChange: () => this.#review(),
+      onStartFailed: (failure) => {
+        this.#lastError = failure;
+      },
       onEvent: (level, message, details) => log.event(tag, level, message, details),
     });
     const member: Member = {

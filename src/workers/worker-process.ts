@@ -14,6 +14,8 @@ export interface Launch {
   readonly cwd: string;
   /** What to do when the command cannot be started. */
   readonly advice: string;
+  /** At this signal the process writes the stacks of its threads to stderr; undefined when it knows no such signal. */
+  readonly stackSignal?: NodeJS.Signals;
 }
 
 export type OutputStream = 'stdout' | 'stderr';
@@ -25,6 +27,7 @@ export class WorkerProcess {
   readonly data: Duplex;
   readonly control: Duplex;
   readonly #child: ChildProcess;
+  readonly #stackSignal: NodeJS.Signals | undefined;
 
   /** Throws when the system has no descriptors left for the channels. */
   constructor(launch: Launch, clock: Clock, onLine: (line: string, stream: OutputStream) => void) {
@@ -39,6 +42,7 @@ export class WorkerProcess {
       child.once('error', resolve);
     });
     this.#child = child;
+    this.#stackSignal = launch.stackSignal;
     this.pid = child.pid;
     if (child.stdio === undefined)
       throw new Error(`no file descriptors are left for ${launch.command}; raise the limit of open files (ulimit -n)`);
@@ -77,6 +81,11 @@ export class WorkerProcess {
     } catch {
       // ESRCH: the group has ended, which is what was wanted.
     }
+  }
+
+  /** Asks for the stacks of the process's threads on stderr; false when it cannot tell. */
+  showStack(): boolean {
+    return this.#stackSignal !== undefined && this.#child.kill(this.#stackSignal);
   }
 
   /** Lets go of every descriptor; for a process that has exited. */

@@ -1,13 +1,17 @@
 // The life of one worker: start, load, serve, and after a death start again, for as long as it is wanted. A worker that is stopped may
 // finish what it has; one that broke the protocol or overslept is killed. Stopping ends the loop, a kill only the process.
-import { ServingError } from '../core/errors.ts';
+import { ServingError, toServingError } from '../core/errors.ts';
 import type { Job } from '../core/job.ts';
+import type { LoadPhase, LoadProgress } from '../core/load-progress.ts';
 import type { ModelSignature } from '../core/model-signature.ts';
+import type { ModelSpec } from '../core/model-spec.ts';
 import type { BatchWorker, Clock } from '../core/ports.ts';
 import { RestartPolicy } from '../core/restart-policy.ts';
 import type { Scheduler } from '../core/scheduler.ts';
+import { describeStartFailure, type StartFailure, withStartHint } from '../core/start-failure.ts';
 import { describeExit, shellExitCode, type WorkerExit, type WorkerState } from '../core/worker-state.ts';
 import { Signal } from './signal.ts';
+import { stackIn } from './stack-dump.ts';
 import type { StartedWorker, WorkerLauncher } from './worker-launcher.ts';
 
 /** After a polite request to end, how long a process has before it is signalled, and then before it is killed. */
@@ -20,9 +24,12 @@ export interface WorkerOptions {
   readonly scheduler: Scheduler;
   readonly launcher: WorkerLauncher;
   readonly clock: Clock;
-  readonly startupTimeoutMs: number;
+  readonly spec: Pick<ModelSpec, 'runtime' | 'modelDir' | 'startupTimeoutSec'>;
+  /** Gets the phases of its starts until the first that succeeds; undefined where another worker stands for the version. */
+  readonly progress: LoadProgress | undefined;
   /** State, last failure or readiness have changed. */
   onChange(): void;
+  onStartFailed(failure: StartFailure): void;
   /** For the log: what happened to this worker, in words. */
   onEvent(level: 'info' | 'warn' | 'error', message: string, details?: object): void;
 }
@@ -104,12 +111,17 @@ export class Worker {
   /** One process from its start to its exit. */
   async #liveOnce(): Promise<WorkerExit> {
     this.#enter('starting', '');
-    const started = this.#launch();
-    if (started === undefined) return { exitCode: 127, signal: null, stderrTail: [] };
+    let started: StartedWorker;
+    try {
+      started = await this.#during('spawn', async () => this.#launch());
+    } catch (error) {
+      this.#failStart(toServingError(error));
+      return { exitCode: 127, signal: null, stderrTail: [] };
+    }
     this.pid = started.pid;
     this.#client = started.client;
     this.#enter('loading', '');
-    const failure = await this.#load(started);
+    const failure = await this.#during('load', () => this.#load(started)).then(() => undefined, toServingError);
     if (failure === undefined && !this.#stopping.isSet) await this.#serve(started);
     else if (failure !== undefined && !this.#stopping.isSet) this.#failStart(failure);
     const exit = await this.#end(started, failure);
@@ -118,8 +130,14 @@ export class Worker {
     return exit;
   }
 
-  /** Starts the process; undefined when the system refuses even that. */
-  #launch(): StartedWorker | undefined {
+  /** Does a step of a start, and takes down how long it took while the version still waits for its first ready worker. */
+  #during<T>(phase: LoadPhase, work: () => Promise<T>): Promise<T> {
+    const { progress } = this.#options;
+    return progress === undefined || this.#hasBeenReady ? work() : progress.during(phase, work);
+  }
+
+  /** Starts the process; throws when the system refuses even that. */
+  #launch(): StartedWorker {
     try {
       const started = this.#options.launcher({
         id: this.id,
@@ -136,16 +154,16 @@ export class Worker {
       return started;
     } catch (error) {
       const message = `The worker process could not be started: ${error instanceof Error ? error.message : String(error)}`;
-      this.#failStart(new ServingError('WORKER_CRASHED_AT_START', message, {}, error));
-      return undefined;
+      throw new ServingError('WORKER_CRASHED_AT_START', message, {}, error);
     }
   }
 
-  /** The reason why the worker did not get ready; undefined when it did, or when it is not wanted any more. */
-  async #load(started: StartedWorker): Promise<ServingError | undefined> {
-    const { clock, startupTimeoutMs } = this.#options;
+  /** Resolves when the worker is ready, or not wanted any more; throws the reason why it does not get ready. */
+  async #load(started: StartedWorker): Promise<void> {
+    const { clock, spec } = this.#options;
     const timeout = new Signal();
-    const timer = startupTimeoutMs === Infinity ? undefined : clock.after(startupTimeoutMs, () => timeout.set());
+    const timer =
+      spec.startupTimeoutSec === Infinity ? undefined : clock.after(spec.startupTimeoutSec * 1000, () => timeout.set());
     const outcome = started.load().then(
       (signature) => {
         this.signature = signature;
@@ -153,31 +171,42 @@ export class Worker {
       },
       (error: ServingError) => error,
     );
-    try {
-      return await Promise.race([
-        outcome,
-        started.exited.then((exit) => Promise.race([outcome, this.#crashedAtStart(exit)])),
-        timeout.wait().then(() => startupTimeout(startupTimeoutMs)),
-        this.#stopping.wait().then(() => undefined),
-      ]);
-    } finally {
-      timer?.cancel();
-    }
+    const over = Promise.race([
+      outcome,
+      started.exited.then((exit) => Promise.race([outcome, this.#crashedAtStart(exit)])),
+      this.#stopping.wait().then(() => undefined),
+    ]);
+    const failure = await Promise.race([over, timeout.wait().then(() => OVERSLEPT)]);
+    timer?.cancel();
+    if (failure === OVERSLEPT) throw await this.#hungAtStart(started);
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Asks the process where it is, and ends it. */
+  async #hungAtStart(started: StartedWorker): Promise<ServingError> {
+    const { clock, spec } = this.#options;
+    if (started.showStack()) await new Signal().within(LAST_WORDS_MS, clock);
+    started.signal('SIGKILL');
+    const { stderrTail } = await started.exited;
+    const { trace, place } = stackIn(stderrTail, spec.modelDir);
+    const where = place === undefined ? '' : `; it was at ${place}`;
+    const message = `The worker was not ready within the start-up timeout of ${spec.startupTimeoutSec} s${where}.`;
+    return new ServingError('STARTUP_TIMEOUT', message, { trace });
   }
 
   /** Waits for a load error that the worker may have sent before it exited, and else tells the crash itself. */
   async #crashedAtStart(exit: WorkerExit): Promise<ServingError> {
     await new Signal().within(LAST_WORDS_MS, this.#options.clock);
-    const lastWords = exit.stderrTail.at(-1);
-    const message = `The worker process ended before it was ready (${describeExit(exit)})${lastWords === undefined ? '' : `: ${lastWords}`}`;
-    return new ServingError('WORKER_CRASHED_AT_START', message, {
-      exitCode: shellExitCode(exit),
-      trace: exit.stderrTail.join('\n'),
-    });
+    const { trace, place } = stackIn(exit.stderrTail, this.#options.spec.modelDir);
+    const lastWords = place === undefined ? exit.stderrTail.at(-1) : `it was at ${place}.`;
+    const message = `The worker process ended before it was ready (${describeExit(exit)})${lastWords === undefined ? '.' : `: ${lastWords}`}`;
+    return new ServingError('WORKER_CRASHED_AT_START', message, { exitCode: shellExitCode(exit), trace });
   }
 
-  #failStart(failure: ServingError): void {
+  #failStart(reason: ServingError): void {
+    const failure = withStartHint(reason, this.#options.spec.runtime);
     this.startFailure = failure;
+    this.#options.onStartFailed(describeStartFailure(failure, this.id, new Date()));
     this.#options.onEvent('error', `worker failed to start: ${failure.message}`, {
       code: failure.code,
       trace: failure.details.trace,
@@ -236,16 +265,12 @@ export class Worker {
   }
 }
 
+const OVERSLEPT = Symbol('not ready in time');
+
 /** How long a failing process may take to send its reason and to exit by itself. */
 const LAST_WORDS_MS = 300;
 
 function stoppedBeforeAnswer(): ServingError {
   const message = 'The worker was stopped before it had answered: its time to finish was over.';
   return new ServingError('MODEL_STOPPING', message, { retryAfterSec: 1 });
-}
-
-function startupTimeout(startupTimeoutMs: number): ServingError {
-  const seconds = startupTimeoutMs / 1000;
-  const message = `The worker was not ready within the start-up timeout of ${seconds} s. Raise startup_timeout if the model needs longer to load.`;
-  return new ServingError('STARTUP_TIMEOUT', message);
 }

@@ -43,6 +43,7 @@ const IN_USE = {
     'options /models/{model_name}/{model_version}',
     'put /models/{model_name}/{model_version}/set-default',
     'get /api-description',
+    'get /v1/models/{model_name}',
     'get /livez',
     'get /readyz',
   ],
@@ -59,6 +60,13 @@ const IN_USE = {
     'post /explanations/{model_name}/{model_version}',
     'post /models/{model_name}/invoke',
     'post /invocations',
+    'post /v1/models/{model_name}:predict',
+    'post /v1/models/{model_name}:explain',
+    'get /v1/models/{model_name}',
+    'post /v2/models/{model_name}/infer',
+    'post /v2/models/{model_name}/explain',
+    'post /{model_name}/predict',
+    'post /{model_name}/{model_version}/predict',
     'get /api-description',
     'get /livez',
     'get /readyz',
@@ -209,7 +217,7 @@ function expectValid(document: OpenApi): void {
   expect(new Set(ids).size, 'operation ids are unique').toBe(ids.length);
   for (const { method, path, operation } of operations) {
     const where = `${method} ${path}`;
-    expect(path, where).toMatch(/^\/[^?*:]*$/);
+    expect(path, where).toMatch(/^\/(?:[^?*:]|(?<=\}):)*$/);
     expect(['get', 'put', 'post', 'delete', 'options', 'head', 'patch'], where).toContain(method);
     const names = operation.parameters.map((parameter) => `${parameter.in} ${parameter.name}`);
     expect(new Set(names).size, where).toBe(names.length);

@@ -9,10 +9,13 @@ import { Registry } from '../../src/core/registry.ts';
 import { describedOperations } from '../../src/http/description-routes.ts';
 import { pingOperation, probeOperations } from '../../src/http/health-routes.ts';
 import { inferenceOperations } from '../../src/http/inference-routes.ts';
+import { kserveOperations, kserveReadyOperation } from '../../src/http/kserve-routes.ts';
 import { managementOperations } from '../../src/http/management-routes.ts';
 import { metricsOperation } from '../../src/http/metrics-routes.ts';
 import { openInferenceOperations } from '../../src/http/open-inference-routes.ts';
 import type { Operation } from '../../src/http/operation.ts';
+import { templatePath } from '../../src/http/route-path.ts';
+import type { CustomizedDescribe } from '../../src/services/customized-describe.ts';
 import { HealthService } from '../../src/services/health-service.ts';
 import { InferenceService } from '../../src/services/inference-service.ts';
 import type { ManagementService } from '../../src/services/management-service.ts';
@@ -66,7 +69,7 @@ describe.each([
   const page = read(file);
 
   it.each(operations.map((operation) => [operation.id, operation] as const))('describes %s', (id, operation) => {
-    const path = operation.path.replaceAll(/:([a-z_]+)/g, '{$1}').replace(/\*$/, '{url_path}');
+    const path = templatePath(operation.path);
     const row = page.split('\n').find((line) => line.startsWith('| ') && line.includes(`| \`${id}\` |`));
     expect(row, `a table row with \`${id}\``).toBeDefined();
     expect(row).toMatch(new RegExp(`[ \`]${escaped(path)}\``));
@@ -139,7 +142,8 @@ function escaped(text: string): string {
 function managementTable(): Operation[] {
   // The records are read and never called, so nothing has to stand behind them.
   const management = {} as ManagementService;
-  return managementOperations({ management, dialect: DIALECTS.documented, isModelApiEnabled: true });
+  const customized = {} as CustomizedDescribe;
+  return managementOperations({ management, customized, dialect: DIALECTS.documented, isModelApiEnabled: true });
 }
 
 function inferenceTable(): Operation[] {
@@ -151,6 +155,8 @@ function inferenceTable(): Operation[] {
   const operations = [
     pingOperation(health),
     ...inferenceOperations({ inference, dialect, isCombined: false }),
+    ...kserveOperations(inference, dialect),
+    kserveReadyOperation(new OpenInferenceService(registry)),
     ...probeOperations(health),
     ...openInferenceOperations({
       inference,

@@ -21,7 +21,7 @@ describe('docs/reference/settings.md', () => {
         inCode(setting.defaultText(DIALECTS.documented)),
         inCode(setting.defaultText(DIALECTS.torchserve)),
         inCode(setting.env),
-        setting.isApplied ? 'applied' : 'not yet',
+        { applied: 'applied', replaced: 'replaced', later: 'not yet' }[setting.status],
       ].join(' | '),
     );
     expect(documented.toSorted()).toEqual(known.toSorted());

@@ -202,8 +202,8 @@ test('a registration that fails leaves no temporary file', async () => {
     'plan.json': JSON.stringify({ import: 'module_that_is_missing' }),
   });
   expect((await register(server, 'packed.mar')).status).toBe(500);
-  const [workDir] = (await readdir(server.tmp)).filter((entry) => entry.startsWith('sconce-'));
-  expect(await readdir(`${server.tmp}/${workDir}/models`)).toEqual([]);
+  const left = await Promise.all([server.tmp, server.cache].map((folder) => readdir(folder, { recursive: true })));
+  expect(left.flat().filter((path) => path.endsWith('handler.py'))).toEqual([]);
 });
 
 test('an interpreter that does not exist is told as the reason', async () => {

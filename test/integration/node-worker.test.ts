@@ -54,7 +54,8 @@ async function loadHandler(source: string, load: Partial<LoadMessage> = {}): Pro
 
 async function loadNetwork(): Promise<void> {
   await writeFile(join(folder, 'network.onnx'), divisionNetwork());
-  expect(await worker.load({ modelDir: folder })).toMatchObject({ type: 'ready', capacity: 8 });
+  const ready = { type: 'ready', capacity: 8, ahead: 8, givesBack: true };
+  expect(await worker.load({ modelDir: folder })).toMatchObject(ready);
 }
 
 const pong = (id: number) =>
@@ -90,6 +91,158 @@ describe('while a handler computes', () => {
     expect((await worker.answer(id)).bytes.toString()).toBe('done');
     expect(await worker.exited).toBe(0);
   });
+});
+
+describe('a batch that comes while another is computed', () => {
+  const text = (body: string) => ({ body, contentType: 'text/plain' });
+  const startedJobs = () =>
+    worker.frames.filter(({ header }) => header.type === 'started').flatMap(({ header }) => header['jobs']);
+  const returned = (count: number) =>
+    worker.until(() => {
+      const frames = worker.controlFrames.filter((frame) => frame.type === 'returned');
+      return frames.length === count ? frames.map((frame) => frame['jobs']) : undefined;
+    });
+
+  /** Has a batch in the handler until the file `gate` is there, and gives its job. */
+  async function busy(): Promise<number> {
+    await loadHandler(BUSY, { batchSize: 2 });
+    const [id = 0] = worker.send([text('gate')]);
+    await worker.until(() => worker.frames.find(({ header }) => header.type === 'started'));
+    return id;
+  }
+
+  const openGate = () => writeFile(join(folder, 'gate'), '');
+
+  test.each(['data', 'control'] as const)(
+    'on the %s channel begins when the other has been answered',
+    async (channel) => {
+      const first = await busy();
+      const second = worker.send([text(''), text('')], channel);
+      worker.tell({ type: 'ping', id: 1 });
+      await pong(1);
+      expect(startedJobs()).toEqual([first]);
+      await openGate();
+      await Promise.all(second.map((id) => worker.answer(id)));
+      const said = worker.frames.map(({ header }) => [
+        header.type,
+        header.type === 'started' ? header['jobs'] : (header['outputs'] as { job: number }[])?.map(({ job }) => job),
+      ]);
+      expect(said.slice(1)).toEqual([
+        ['started', [first]],
+        ['output', [first]],
+        ['started', second],
+        ['output', second],
+      ]);
+    },
+  );
+
+  test('is given back at once when it is recalled, and never begun with', async () => {
+    const first = await busy();
+    const second = [...worker.send([text(''), text('')], 'control'), ...worker.send([text('')], 'control')];
+    worker.tell({ type: 'recall' });
+    expect(await returned(1)).toEqual([second]);
+    const third = worker.send([text('')], 'control');
+    await openGate();
+    await Promise.all([first, ...third].map((id) => worker.answer(id)));
+    expect(startedJobs()).toEqual([first, ...third]);
+  });
+
+  test('stays when it was begun with before the recall, and one that comes later is not meant', async () => {
+    const first = await busy();
+    worker.tell({ type: 'recall' });
+    expect(await returned(1)).toEqual([[]]);
+    const second = worker.send([text('gate2')], 'control');
+    await openGate();
+    await worker.until(() => (startedJobs().length === 2 ? true : undefined));
+    worker.tell({ type: 'recall' });
+    expect(await returned(2)).toEqual([[], []]);
+    await writeFile(join(folder, 'gate2'), '');
+    await Promise.all([first, ...second].map((id) => worker.answer(id)));
+  });
+
+  test('is not begun with for a client that has left', async () => {
+    const first = await busy();
+    const [gone = 0, waits = 0] = worker.send([text('never'), text('')], 'control');
+    worker.tell({ type: 'cancel', jobs: [gone] });
+    worker.tell({ type: 'ping', id: 1 });
+    await pong(1);
+    await openGate();
+    expect((await worker.answer(gone)).code).toBe('PREDICTION_FAILED');
+    expect((await worker.answer(waits)).code).toBeUndefined();
+    expect(startedJobs()).toEqual([first, waits]);
+  });
+
+  test('is finished before stop ends the process', async () => {
+    const first = await busy();
+    const second = worker.send([text('')], 'control');
+    worker.tell({ type: 'stop' });
+    await openGate();
+    await Promise.all([first, ...second].map((id) => worker.answer(id)));
+    expect(await worker.exited).toBe(0);
+  });
+
+  test('does not keep a long answer from leaving', async () => {
+    await loadHandler(`
+      import { existsSync } from 'node:fs';
+      import { join } from 'node:path';
+      export const handler = {
+        predict: (requests, _state, context) =>
+          requests.map((request) => {
+            while (!existsSync(join(context.modelFolder, request.text())));
+            return request.text() === 'gate' ? 'x'.repeat(4_000_000) : 'done';
+          }),
+      };
+    `);
+    const [long = 0] = worker.send([text('gate')]);
+    await worker.until(() => (startedJobs().length === 1 ? true : undefined));
+    const [blocked = 0] = worker.send([text('gate2')], 'control');
+    worker.tell({ type: 'ping', id: 1 });
+    await pong(1);
+    await openGate();
+    expect((await worker.answer(long)).bytes.length).toBe(4_000_000);
+    await writeFile(join(folder, 'gate2'), '');
+    expect((await worker.answer(blocked)).bytes.toString()).toBe('done');
+  });
+
+  test('does not take the answers before it along when it ends the process', async () => {
+    await loadHandler(`
+      import { existsSync } from 'node:fs';
+      import { join } from 'node:path';
+      export const handler = {
+        predict: (requests, _state, context) =>
+          requests.map((request) => {
+            if (request.text() === 'exit') process.exit(3);
+            while (!existsSync(join(context.modelFolder, request.text())));
+            return 'answer';
+          }),
+      };
+    `);
+    const [good = 0] = worker.send([text('gate')]);
+    await worker.until(() => (startedJobs().length === 1 ? true : undefined));
+    worker.send([text('exit')], 'control');
+    worker.tell({ type: 'ping', id: 1 });
+    await pong(1);
+    await openGate();
+    expect((await worker.answer(good)).bytes.toString()).toBe('answer');
+    expect(await worker.exited).toBe(3);
+  });
+});
+
+test('how long the handler took is told with the answers', async () => {
+  await loadHandler(`
+    import { setTimeout } from 'node:timers/promises';
+    export const handler = {
+      async predictOne() {
+        await setTimeout(30);
+        return 'done';
+      },
+    };
+  `);
+  const [id = 0] = worker.send([{}, {}]);
+  await worker.answer(id);
+  const times = worker.frames.flatMap(({ header }) => header['handlerMs'] ?? []);
+  expect(times).toEqual([expect.any(Number)]);
+  expect(times[0]).toBeGreaterThan(29);
 });
 
 test('a quick request does not wait for a slow batch mate of a handler that answers one at a time', async () => {

@@ -203,6 +203,8 @@ test.each(SINGLE)('a request with %s is refused', async (_, request, message) =>
   expect(answer.message).toMatch(message);
 });
 
+const part = (name: string, contentType: string) => ({ name, contentType, bytes: BAD_PNG });
+
 const GOOD = { ids: [[1, 2]], name: ['a'], flag: [[true]] };
 
 const SEVERAL: readonly (readonly [kind: string, request: WorkerRequest, message: RegExp])[] = [
@@ -247,7 +249,14 @@ const SEVERAL: readonly (readonly [kind: string, request: WorkerRequest, message
     /"name": element 0 holds the character U\+0000/,
   ],
   ['a raw body', { body: Buffer.alloc(16), contentType: 'application/octet-stream' }, /A raw body is one tensor/],
-  ['an image', { body: BAD_PNG, contentType: 'image/png' }, /has no image section/],
+  ['an image', { body: BAD_PNG, contentType: 'image/png' }, /none of the model's inputs .* has the shape of a picture/],
+  ['an image in a form', { inputs: [part('ids', 'application/octet-stream')] }, /A PNG picture came, but none of/],
+  ['an image for a text', { inputs: [part('name', 'application/octet-stream')] }, /A PNG picture came, but none of/],
+  [
+    'an image as an urlencoded form',
+    { inputs: [{ name: '\ufffdPNG\r\n', contentType: '', bytes: Buffer.alloc(0) }] },
+    /came as a form .* but is binary: send its own Content-Type, or with curl -T FILE/,
+  ],
   [
     'a form with an unknown field',
     { inputs: [{ name: 'idx', contentType: '', bytes: Buffer.from('1') }] },
@@ -270,6 +279,24 @@ test('a body of another type is refused with 415, and a picture beyond the limit
   expect(await single.ask({ body: 'x', contentType: 'application/pdf' })).toMatchObject({ status: 415 });
   const body = encodeGreyPng(40, 40, new Uint8Array(1600));
   expect(await single.ask({ body, contentType: 'image/png' })).toMatchObject({ code: 'HANDLER_ERROR', status: 413 });
+});
+
+test('a picture for a network without an image section is told which section to write; bytes of any meaning may be one', async () => {
+  const modelDir = await mkdtemp(join(folder, 'pictures-'));
+  const png = encodeGreyPng(8, 8, new Uint8Array(64));
+  const asTyped = { body: png, contentType: '' };
+  const refusal = async (type: 'FP32' | 'UINT8', shape: readonly (number | string)[]): Promise<string | number> => {
+    await writeFile(join(modelDir, 'network.onnx'), identityNetwork([{ name: 'x', type, shape }]));
+    const worker = new NodeWorker(modelDir);
+    expect(await worker.load({ modelDir })).toMatchObject({ type: 'ready' });
+    const { status, message } = await worker.ask(asTyped);
+    expect(await worker.stop()).toBe(0);
+    return status === 200 ? status : `${status}: ${message}`;
+  };
+  const advised = /^400: A PNG picture came, but no image section .* input "x" .*"image: \{ width: 8, height: 8 \}"/;
+  expect(await refusal('FP32', ['batch', 1, 8, 8])).toMatch(advised);
+  expect(await refusal('UINT8', ['batch', 1, 8, 8])).toMatch(advised);
+  expect(await refusal('UINT8', ['size'])).toBe(200);
 });
 
 test('null stands for what a request of the Open Inference Protocol leaves out', async () => {

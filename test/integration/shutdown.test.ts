@@ -146,7 +146,7 @@ test('SIGTERM while an archive of load_models is unpacked ends the start, and no
   const addresses = ['inference', 'management', 'metrics'].map((api) => `${api}_address=http://127.0.0.1:0`);
   const settings = [...addresses, `model_store=${store.folder}`, 'load_models=large.mar'];
   const result = await runServe(settings, [], async (child, folder) => {
-    await until(async () => (await readdir(folder, { recursive: true })).some((name) => name.includes('/models/')));
+    await until(async () => (await readdir(folder, { recursive: true })).some((name) => name.includes('/files/')));
     child.kill('SIGTERM');
   });
   expect(result).toMatchObject({ exitCode: 0, stderr: '', leftFiles: [] });

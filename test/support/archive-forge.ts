@@ -79,6 +79,35 @@ export interface ForgedZipEntry {
   readonly sharesDataOf?: number;
   /** The offset that the directory states, when it is to be wrong. */
   readonly claimedOffset?: number;
+  /** The extra field, in the directory. */
+  readonly extra?: Buffer;
+  /** What the header beside the data says, where that is not what the directory says. */
+  readonly local?: {
+    readonly name?: string;
+    readonly crc?: number;
+    readonly size?: number;
+    readonly packedSize?: number;
+  };
+  /** Bytes that follow the data. */
+  readonly trailing?: Buffer;
+}
+
+/** An extra field with this id. */
+export function extraField(id: number, content: Buffer): Buffer {
+  const head = Buffer.alloc(4);
+  head.writeUInt16LE(id, 0);
+  head.writeUInt16LE(content.length, 2);
+  return Buffer.concat([head, content]);
+}
+
+/** The record behind an entry's data that repeats its checksum and sizes, or lies about them. */
+export function dataDescriptor(crc: number, packedSize: number, size: number): Buffer {
+  const record = Buffer.alloc(16);
+  record.write('PK\x07\x08', 0, 'latin1');
+  record.writeUInt32LE(crc, 4);
+  record.writeUInt32LE(packedSize, 8);
+  record.writeUInt32LE(size, 12);
+  return record;
 }
 
 /** The bytes of a zip with exactly these entries. */
@@ -103,9 +132,16 @@ export function forgedZip(entries: readonly ForgedZipEntry[]): Buffer {
     fields.writeUInt16LE(name.length, 22);
     let start = offset;
     if (entry.sharesDataOf === undefined) {
-      const local = Buffer.concat([Buffer.from('PK\x03\x04', 'latin1'), fields, name, packed]);
-      parts.push(local);
-      offset += local.length;
+      const { local = {}, trailing = Buffer.alloc(0) } = entry;
+      const localName = Buffer.from(local.name ?? name);
+      const localFields = Buffer.from(fields);
+      localFields.writeUInt32LE(local.crc ?? fields.readUInt32LE(10), 10);
+      localFields.writeUInt32LE(local.packedSize ?? fields.readUInt32LE(14), 14);
+      localFields.writeUInt32LE(local.size ?? fields.readUInt32LE(18), 18);
+      localFields.writeUInt16LE(localName.length, 22);
+      const written = [Buffer.from('PK\x03\x04', 'latin1'), localFields, localName, packed, trailing];
+      parts.push(...written);
+      offset += written.reduce((total, { length }) => total + length, 0);
     } else {
       start = offsets[entry.sharesDataOf] ?? 0;
     }
@@ -113,7 +149,10 @@ export function forgedZip(entries: readonly ForgedZipEntry[]): Buffer {
     const tail = Buffer.alloc(14);
     tail.writeUInt32LE(((entry.mode ?? 0o100644) << 16) >>> 0, 6);
     tail.writeUInt32LE(entry.claimedOffset ?? start, 10);
-    directory.push(Buffer.from('PK\x01\x02\x14\x03', 'latin1'), fields, tail, name);
+    const extra = entry.extra ?? Buffer.alloc(0);
+    const directoryFields = Buffer.from(fields);
+    directoryFields.writeUInt16LE(extra.length, 24);
+    directory.push(Buffer.from('PK\x01\x02\x14\x03', 'latin1'), directoryFields, tail, name, extra);
   }
   const central = Buffer.concat(directory);
   const end = Buffer.alloc(22);

@@ -1,9 +1,11 @@
 // A registered model version without archive or processes: real scheduler, pool whose numbers the test sets.
+import { LoadProgress } from '../../src/core/load-progress.ts';
 import type { ModelSignature } from '../../src/core/model-signature.ts';
 import type { ModelSpec } from '../../src/core/model-spec.ts';
 import type { ModelVersion } from '../../src/core/model-version.ts';
 import type { Clock, WorkerPool } from '../../src/core/ports.ts';
 import { Scheduler } from '../../src/core/scheduler.ts';
+import type { StartFailure } from '../../src/core/start-failure.ts';
 import type { WorkerDescription } from '../../src/core/worker-state.ts';
 import { FakeClock } from './fake-clock.ts';
 import { ServingJournal } from './serving-journal.ts';
@@ -19,6 +21,9 @@ export function modelSpec(over: Partial<ModelSpec> = {}): ModelSpec {
     modelDir: '/models/m',
     modelFile: undefined,
     modelConfig: null,
+    requirementsFile: undefined,
+    useVenv: false,
+    environment: undefined,
     batchSize: 1,
     maxBatchDelayMs: 100,
     responseTimeoutSec: 120,
@@ -53,6 +58,10 @@ export class FakePool implements WorkerPool {
     return undefined;
   }
 
+  lastError(): StartFailure | undefined {
+    return undefined;
+  }
+
   healthyWorkers(): number {
     return this.healthy;
   }
@@ -78,5 +87,5 @@ export function fakeVersion(over: Partial<ModelSpec> = {}, clock: Clock = new Fa
   const { batchSize, maxBatchDelayMs, queueSize } = spec;
   const observer = new ServingJournal();
   const scheduler = new Scheduler({ model: spec.name, batchSize, maxBatchDelayMs, queueSize, clock, observer });
-  return { spec, scheduler, pool: new FakePool(), releaseArchive: async () => {} };
+  return { spec, scheduler, pool: new FakePool(), progress: new LoadProgress(clock), releaseArchive: async () => {} };
 }

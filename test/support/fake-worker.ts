@@ -16,6 +16,7 @@ export class FakeWorker implements BatchWorker {
   holding: readonly Job[] = [];
   /** Batches that it was given ahead, in order. */
   readonly ahead: (readonly Job[])[] = [];
+  #recalls: ((jobs: readonly Job[]) => void)[] = [];
 
   constructor(id: string, capacity: number, maxAhead = 0) {
     this.id = id;
@@ -47,6 +48,18 @@ export class FakeWorker implements BatchWorker {
     else this.ahead.push(batch);
   }
 
+  /** Comes to nothing until the test has it give back. */
+  recall(): Promise<readonly Job[]> {
+    return new Promise((resolve) => this.#recalls.push(resolve));
+  }
+
+  /** Answers what it was asked by `recall`; resolves when the scheduler has the jobs. */
+  async giveBack(): Promise<void> {
+    const jobs = this.#recalls.length === 0 ? [] : this.ahead.splice(0).flat();
+    for (const resolve of this.#recalls.splice(0)) resolve(jobs.splice(0));
+    await Promise.resolve();
+  }
+
   cancel(job: Job): void {
     this.cancelled.push(job);
   }
@@ -57,7 +70,7 @@ export class FakeWorker implements BatchWorker {
 
   /** The handler begins with the batch. */
   start(): void {
-    for (const job of this.holding) if (job.state === 'held') job.state = 'started';
+    for (const job of this.holding) job.begin();
   }
 
   /** Answers the whole batch and takes up the next that it has; the caller pumps the scheduler, as a real worker's onRoom does. */

@@ -39,6 +39,7 @@ export function loadMessage(modelDir: string, changes: Partial<LoadMessage> = {}
     limitMaxImagePixels: true,
     decodeInput: false,
     modelConfig: null,
+    modelMetrics: null,
     maxResponseBytes: 0,
     creditBytes: 65_536,
     serverVersion: '0.0.0',

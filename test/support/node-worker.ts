@@ -95,8 +95,8 @@ export class NodeWorker {
     return this.until(() => this.frames.find(({ header }) => /^(?:ready|error)$/.test(header.type))?.header);
   }
 
-  /** Sends these requests as one batch; gives the ids of its jobs. */
-  send(requests: readonly WorkerRequest[]): number[] {
+  /** Sends these requests as one batch; gives the ids of its jobs. On the control channel it is heard also while the worker computes. */
+  send(requests: readonly WorkerRequest[], channel: 'data' | 'control' = 'data'): number[] {
     const parts: Uint8Array[] = [];
     const jobs = requests.map((request) => {
       const { body = '', contentType = 'application/json', headers = {}, kind = 'predict' } = request;
@@ -112,7 +112,7 @@ export class NodeWorker {
         inputs: inputs.map((input) => ({ name: input.name, contentType: input.contentType })),
       };
     });
-    this.data.sendParts(
+    this[channel].sendParts(
       { type: 'predict', jobs },
       parts.map((part) => [part]),
       parts.map((part) => part.length),
@@ -203,6 +203,7 @@ const DEFAULT_LOAD: Omit<LoadMessage, 'modelDir'> = {
   limitMaxImagePixels: true,
   decodeInput: true,
   modelConfig: null,
+  modelMetrics: null,
   maxResponseBytes: 6_553_500,
   creditBytes: 256 * 1024,
   serverVersion: '0.1.0',

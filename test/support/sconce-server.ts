@@ -28,6 +28,8 @@ export interface TestServer {
   readonly process: ChildProcess;
   /** The folder that the server has for temporary files. */
   readonly tmp: string;
+  /** Its cache, unless a setting names another one. */
+  readonly cache: string;
   readonly log: readonly LogLine[];
   /** Resolves with the first log line, past or future, that fits. */
   waitForLog(fits: (line: LogLine) => boolean): Promise<LogLine>;
@@ -38,6 +40,8 @@ export interface TestServer {
 /** Starts a server and resolves when it answers; rejects with what it printed when it does not start. */
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'sconce-test-'));
+  const caches = await mkdtemp(join(tmpdir(), 'sconce-test-caches-'));
+  const removeFolders = () => Promise.all([folder, caches].map((path) => rm(path, { recursive: true, force: true })));
   const settings = {
     inference_address: 'http://127.0.0.1:0',
     management_address: 'http://127.0.0.1:0',
@@ -54,7 +58,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   );
   const child = spawn(process.execPath, [MAIN, 'serve', '--ts-config', file, ...(options.args ?? [])], {
     cwd: folder,
-    env: { ...process.env, TMPDIR: folder, ...options.env },
+    env: { ...process.env, TMPDIR: folder, XDG_CACHE_HOME: caches, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const log: LogLine[] = [];
@@ -82,7 +86,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const exited = once(child, 'exit');
   const started = await Promise.race([waitForLog((line) => line.msg === 'Model server started.'), exited]);
   if (Array.isArray(started)) {
-    await rm(folder, { recursive: true, force: true });
+    await removeFolders();
     throw new Error(`the server ended with ${String(started[0])} instead of starting: ${errors}`);
   }
   return {
@@ -92,12 +96,13 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     pid: child.pid ?? -1,
     process: child,
     tmp: folder,
+    cache: join(caches, 'sconce'),
     log,
     waitForLog,
     stop: async (signal = 'SIGTERM') => {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
       await exited;
-      await rm(folder, { recursive: true, force: true });
+      await removeFolders();
       return child.exitCode;
     },
   };

@@ -17,6 +17,7 @@ export class ScriptedWorker {
   readonly channels: Channels;
   readonly heard: Heard[] = [];
   readonly #data: Connection;
+  readonly #control: Connection;
   readonly #sockets: readonly Socket[];
   readonly #dataSocket: Socket;
   #wake = () => {};
@@ -26,7 +27,7 @@ export class ScriptedWorker {
     this.#dataSocket = far.data;
     this.#sockets = [near.data, near.control, far.data, far.control];
     this.#data = this.#listen(far.data, 'data');
-    this.#listen(far.control, 'control');
+    this.#control = this.#listen(far.control, 'control');
   }
 
   static async create(): Promise<ScriptedWorker> {
@@ -75,6 +76,11 @@ export class ScriptedWorker {
       bytes.map((part) => [part]),
       bytes.map((part) => part.length),
     );
+  }
+
+  /** Any message at all, on the control channel. */
+  reply(message: object): void {
+    this.#control.send(message);
   }
 
   /** Bytes that are no frame. */

@@ -11,7 +11,7 @@ export interface CommandResult {
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** What lies in the folder for temporary files afterwards. */
+  /** What lies in the folder for temporary files and in the cache of archives afterwards. */
   readonly leftFiles: readonly string[];
 }
 
@@ -28,7 +28,7 @@ export async function runServe(
   await writeFile(join(folder, 'config.properties'), properties.map((line) => `${line}\n`).join(''));
   const child = spawn(process.execPath, [MAIN, 'serve', ...args], {
     cwd: folder,
-    env: { ...process.env, TMPDIR: folder },
+    env: { ...process.env, TMPDIR: folder, XDG_CACHE_HOME: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
@@ -42,7 +42,9 @@ export async function runServe(
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   await meanwhile(child, folder);
   const exitCode = await ended;
-  const leftFiles = (await readdir(folder)).filter((name) => name !== 'config.properties');
+  const ownFiles = ['config.properties', 'sconce', 'owners', 'digests'];
+  const archives = await readdir(join(folder, 'sconce', 'archives')).catch(() => []);
+  const leftFiles = [...(await readdir(folder)), ...archives].filter((name) => !ownFiles.includes(name));
   await rm(folder, { recursive: true, force: true });
   return { exitCode, stdout, stderr, leftFiles };
 }

@@ -31,6 +31,16 @@ export interface ModelView {
   readonly responseTimeout: number;
   readonly workers: readonly WorkerView[];
   readonly jobQueueStatus: { readonly remainingCapacity: number; readonly pendingRequests: number };
+  readonly loading?: readonly { readonly phase: string; readonly state: string; readonly seconds: number }[];
+  readonly lastError?: {
+    readonly code: number;
+    readonly type: string;
+    readonly message: string;
+    readonly hint?: string;
+    readonly trace?: readonly string[];
+    readonly worker: string;
+    readonly at: string;
+  };
 }
 
 export interface PredictOptions {

@@ -50,6 +50,55 @@ export function divisionNetwork(): Buffer {
   );
 }
 
+/** `y = x + w`, with the four numbers of w in a file of their own beside the network. */
+export function networkWithDataFile(dataFile: string): Buffer {
+  const shape = ['batch', 4];
+  const entry = (key: string, value: string) => field(13, message(field(1, text(key)), field(2, text(value))));
+  const weights = message(
+    number(1, 4),
+    number(2, ELEMENT_TYPES.FP32),
+    field(8, text('w')),
+    entry('location', dataFile),
+    entry('offset', '0'),
+    entry('length', '16'),
+    number(14, 1),
+  );
+  return model(
+    message(
+      field(1, node('Add', ['x', 'w'], ['y'])),
+      field(2, text('sum')),
+      field(5, weights),
+      field(11, valueInfo('x', { type: 'FP32', shape })),
+      field(12, valueInfo('y', { type: 'FP32', shape })),
+    ),
+  );
+}
+
+/** `scores = size · weights + offsets`, a linear classifier of two features into as many classes as there are offsets. */
+export function linearNetwork(weights: readonly (readonly number[])[], offsets: readonly number[]): Buffer {
+  const classes = offsets.length;
+  return model(
+    message(
+      field(1, node('Gemm', ['size', 'weights', 'offsets'], ['scores'])),
+      field(2, text('linear')),
+      field(5, floats('weights', [weights.length, classes], weights.flat())),
+      field(5, floats('offsets', [classes], offsets)),
+      field(11, valueInfo('size', { type: 'FP32', shape: ['batch', weights.length] })),
+      field(12, valueInfo('scores', { type: 'FP32', shape: ['batch', classes] })),
+    ),
+  );
+}
+
+function floats(name: string, shape: readonly number[], values: readonly number[]): Buffer {
+  const bytes = Buffer.from(Float32Array.from(values).buffer);
+  return message(
+    ...shape.map((size) => number(1, size)),
+    number(2, ELEMENT_TYPES.FP32),
+    field(8, text(name)),
+    field(9, bytes),
+  );
+}
+
 function model(graph: Buffer): Buffer {
   return message(field(7, graph), number(1, 8), field(8, message(field(1, text('')), number(2, 13))));
 }

@@ -17,14 +17,15 @@ afterEach(async () => {
 });
 
 interface Start {
-  readonly file?: string;
+  readonly file?: string | Buffer;
   readonly flags?: ConfigFlags;
   readonly env?: Record<string, string>;
+  readonly command?: 'sconce' | 'torchserve';
 }
 
-async function load({ file, flags = {}, env = {} }: Start): Promise<ServerConfig> {
+async function load({ file, flags = {}, env = {}, command = 'sconce' }: Start): Promise<ServerConfig> {
   if (file !== undefined) await writeFile(join(cwd, 'config.properties'), file);
-  return loadConfig({ flags, env, cwd });
+  return loadConfig({ flags, env, cwd, command });
 }
 
 async function refusal(start: Start): Promise<string> {
@@ -119,6 +120,33 @@ describe('the file', () => {
     );
   });
 
+  it('names its folders from the working folder, wherever it lies itself', async () => {
+    for (const folder of ['store', 'etc', 'etc/store']) await mkdir(join(cwd, folder));
+    await writeFile(join(cwd, 'etc', 'my.properties'), 'model_store=store');
+    expect((await load({ flags: { tsConfig: 'etc/my.properties' } })).modelStore).toBe(join(cwd, 'store'));
+  });
+
+  it('puts the cache where caches of the user are, unless it is told where', async () => {
+    const cacheDirOf = async (start: Start) => (await load(start)).cacheDir;
+    expect(await cacheDirOf({ env: { XDG_CACHE_HOME: '/caches', HOME: '/home/me' } })).toBe('/caches/sconce');
+    expect(await cacheDirOf({ env: { XDG_CACHE_HOME: 'relative', HOME: '/home/me' } })).toBe('/home/me/.cache/sconce');
+    expect(await cacheDirOf({ env: { HOME: '/home/me' } })).toBe('/home/me/.cache/sconce');
+    expect(await cacheDirOf({ file: 'cache_dir=mine\n', env: { XDG_CACHE_HOME: '/caches' } })).toBe(join(cwd, 'mine'));
+    expect((await load({ file: 'cache_size=0\n' })).cacheBytes).toBe(0);
+  });
+
+  it('may come from Windows, in ISO-8859-1, with continued lines and escapes', async () => {
+    await mkdir(join(cwd, 'modèles'));
+    const text =
+      'model_store=mod\u00e8les\r\nload_models=a.mar, \\\r\n    \\u0062.mar,\\\r\n\tc.mar\r\njob_queue_size : 7 \r\n';
+    const config = await load({ file: Buffer.from(text, 'latin1') });
+    expect(config).toMatchObject({
+      modelStore: join(cwd, 'modèles'),
+      loadModels: [{ url: 'a.mar' }, { url: 'b.mar' }, { url: 'c.mar' }],
+      jobQueueSize: 7,
+    });
+  });
+
   it('tells what it says to no effect', async () => {
     const { notices } = await load({ file: 'job_queue_sise=3\nmine=1\nkeystore=a.p12\nvmargs=-Xmx1g\n__proto__=1' });
     expect(notices).toEqual([
@@ -126,7 +154,7 @@ describe('the file', () => {
       'config.properties: "mine" is not a known setting and is ignored',
       'config.properties: "__proto__" is not a known setting and is ignored',
       'config.properties: "keystore" is known, but not yet applied by this release',
-      'config.properties: "vmargs" is known, but not yet applied by this release',
+      'settings that have no effect here: vmargs (there is no Java)',
     ]);
   });
 
@@ -158,11 +186,11 @@ describe('the stronger word', () => {
     const config = await load({
       file: 'enable_envvars_config=true\njob_queue_size=7',
       flags: { modelStore: '/nowhere' },
-      env: { TS_JOB_QUEUE_SIZE: '9', TS_MODEL_STORE: 'store', TS_METRICS_MODE: 'prometheus', TS_LOAD_MODELS: '' },
+      env: { TS_JOB_QUEUE_SIZE: '9', TS_MODEL_STORE: 'store', TS_KEYSTORE: 'a.p12', TS_LOAD_MODELS: '' },
     });
     expect(config).toMatchObject({ jobQueueSize: 9, modelStore: join(cwd, 'store'), loadModels: [] });
     expect(config.origins.get('job_queue_size')).toBe('environment');
-    expect(config.notices).toEqual(['TS_METRICS_MODE: "metrics_mode" is known, but not yet applied by this release']);
+    expect(config.notices).toEqual(['TS_KEYSTORE: "keystore" is known, but not yet applied by this release']);
   });
 
   it('is not the environment otherwise, and that is told', async () => {
@@ -255,5 +283,47 @@ describe('a start that would be open', () => {
       host: '::1',
       port: 8081,
     });
+  });
+});
+
+describe('the command torchserve', () => {
+  const torchserve = (start: Omit<Start, 'command'>): Start => ({ ...start, command: 'torchserve' });
+
+  it('has the dialect of its name, unless the file or the environment says otherwise', async () => {
+    expect(await load(torchserve({}))).toMatchObject({ dialect: { name: 'torchserve' }, enableModelApi: false });
+    expect(await load(torchserve({ file: 'api_dialect=documented' }))).toMatchObject({
+      dialect: { name: 'documented' },
+      enableModelApi: true,
+    });
+    const env = { TS_API_DIALECT: 'documented' };
+    expect((await load(torchserve({ file: 'enable_envvars_config=true', env }))).dialect.name).toBe('documented');
+  });
+
+  it('has switches that can be thrown by a flag, and thrown back by the environment only', async () => {
+    const flags = { enableModelApi: true, disableTokenAuth: true };
+    const file = 'enable_model_api=false\ndisable_token_authorization=false';
+    const config = await load(torchserve({ file, flags }));
+    expect(config.enableModelApi).toBe(true);
+    expect(config.origins.get('disable_token_authorization')).toBe('flag');
+    expect(
+      (await load(torchserve({ file: 'enable_model_api=true', flags: { enableModelApi: false } }))).enableModelApi,
+    ).toBe(true);
+    const env = { TS_ENABLE_MODEL_API: 'false', TS_DISABLE_TOKEN_AUTHORIZATION: 'false' };
+    expect(await refusal(torchserve({ file: 'enable_envvars_config=true', flags, env }))).toContain(
+      'TS_DISABLE_TOKEN_AUTHORIZATION=false: this release has no tokens yet',
+    );
+  });
+
+  it('opens management to the network for those who switch tokens off by hand, and says so', async () => {
+    const file = 'management_address=http://0.0.0.0:8081\n';
+    expect(await refusal(torchserve({ file }))).toContain('or pass --disable-token-auth to open it all the same');
+    const opened = await load(torchserve({ file, flags: { disableTokenAuth: true } }));
+    expect(opened.notices).toContainEqual(expect.stringContaining('management_address is open to the network'));
+    expect((await load(torchserve({ file: `${file}disable_token_authorization=true` }))).insecure).toBe(true);
+  });
+
+  it('is alone in that: sconce wants --insecure', async () => {
+    const file = 'management_address=http://0.0.0.0:8081\ndisable_token_authorization=true';
+    expect(await refusal({ file })).toContain('or pass --insecure to open it all the same');
   });
 });

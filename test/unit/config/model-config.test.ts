@@ -93,11 +93,44 @@ describe('model-config.yaml', () => {
   );
 
   it('tells about keys that have no effect yet, unless they are switched off', async () => {
-    const { notices } = await parseModelConfig('parallelType: tp\ncontinuousBatching: false\nuseVenv: true', 'refuse');
-    expect(notices).toEqual([
-      'model-config.yaml: "parallelType" is known, but not yet applied by this release',
-      'model-config.yaml: "useVenv" is known, but not yet applied by this release',
-    ]);
+    const { notices } = await parseModelConfig('retryOnWorkerDeath: false\nbatching: fixed', 'refuse');
+    expect(notices).toEqual(['model-config.yaml: "batching" is known, but not yet applied by this release']);
+  });
+
+  it.each([
+    ['parallelType: tp', 'parallelType'],
+    ['parallelType: custom\nparallelLevel: 1', 'parallelType'],
+    ['parallelLevel: 2', 'parallelLevel'],
+    ['torchrun:\n  nproc-per-node: 1', 'torchrun'],
+  ])('refuses a model of several processes, naming the key (%j)', async (text, key) => {
+    await expect(parseModelConfig(text, 'refuse')).rejects.toMatchObject({
+      code: 'MANIFEST_INVALID',
+      message: expect.stringMatching(
+        new RegExp(`^model-config\\.yaml: ${key}.*one process.*Remove the keys if the model also runs in one process`),
+      ),
+      details: { parameter: key },
+    });
+  });
+
+  it.each([
+    'parallelType: pp\nparallelLevel: 4',
+    'torchrun: {nproc-per-node: 2}',
+    'parallelType: TP\ntorchrun: {nproc-per-node: 2}',
+  ])('refuses one that needs them also where wrong values are ignored (%j)', async (text) => {
+    await expect(parseModelConfig(text, 'ignore')).rejects.toMatchObject({ code: 'MANIFEST_INVALID' });
+  });
+
+  it.each(['parallelType: tp', 'parallelType: custom\nparallelLevel: 1', 'torchrun: {nproc-per-node: 1}'])(
+    'tells of one that needs a single process, where wrong values are ignored (%j)',
+    async (text) => {
+      const { notices } = await parseModelConfig(text, 'ignore');
+      expect(notices).toEqual([expect.stringContaining('the model is served in one process')]);
+    },
+  );
+
+  it.each(['refuse', 'ignore'] as const)('says nothing of a level that means one process (%s)', async (wrongValues) => {
+    const { notices } = await parseModelConfig('parallelLevel: 1', wrongValues);
+    expect(notices).toEqual([]);
   });
 
   it('asks about a key of the handler that looks like one of the server', async () => {

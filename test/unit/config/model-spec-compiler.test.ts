@@ -26,6 +26,7 @@ function compile(given: Case): ReturnType<typeof compileModelSpec> {
       handler: 'noop.py',
       runtime: 'python',
       serializedFile: undefined,
+      requirementsFile: undefined,
       ...given.manifest,
     },
     configText: given.yaml,
@@ -37,6 +38,8 @@ function compile(given: Case): ReturnType<typeof compileModelSpec> {
       jobQueueSize: 100,
       defaultResponseTimeoutSec: 121,
       defaultStartupTimeoutSec: 122,
+      installPyDepPerModel: false,
+      defaultServiceHandler: undefined,
       ...given.server,
     },
     dialect: DIALECTS[given.dialect ?? 'documented'],
@@ -62,6 +65,9 @@ describe('a model about which nobody says anything', () => {
         handler: 'noop.py',
         modelDir: '/work/models/0',
         modelConfig: null,
+        requirementsFile: undefined,
+        useVenv: false,
+        environment: undefined,
         batchSize: 1,
         maxBatchDelayMs: 100,
         responseTimeoutSec: 121,
@@ -76,6 +82,31 @@ describe('a model about which nobody says anything', () => {
         loadedAtStartup: false,
       },
       notices: [],
+    });
+  });
+
+  it('gets the packages that its archive names when the server installs any, and else says which setting does', async () => {
+    const manifest = { requirementsFile: 'requirements.txt' };
+    const installing = await compile({ manifest, server: { installPyDepPerModel: true } });
+    expect(installing).toMatchObject({ spec: { requirementsFile: 'requirements.txt' }, notices: [] });
+    const { spec: without, notices } = await compile({ manifest });
+    expect(without.requirementsFile).toBeUndefined();
+    expect(notices).toEqual([
+      'MANIFEST.json: the packages of requirements.txt are not installed; set install_py_dep_per_model=true for that',
+    ]);
+    const node = await compile({
+      manifest: { ...manifest, runtime: 'node' },
+      yaml: 'useVenv: true',
+      server: { installPyDepPerModel: true },
+    });
+    expect(node).toMatchObject({ spec: { requirementsFile: undefined, useVenv: false }, notices: [] });
+  });
+
+  it('runs in a virtual environment of its own when its configuration says so', async () => {
+    expect((await spec({ yaml: 'useVenv: true' })).useVenv).toBe(true);
+    await expect(spec({ yaml: 'useVenv: 1' })).rejects.toMatchObject({
+      code: 'MANIFEST_INVALID',
+      message: 'model-config.yaml: useVenv: expected true or false, found 1',
     });
   });
 

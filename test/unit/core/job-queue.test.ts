@@ -4,7 +4,7 @@ import { Job, type JobKeeper, type JobKind } from '../../../src/core/job.ts';
 import { JobQueue } from '../../../src/core/job-queue.ts';
 import { jobRequest } from '../../support/jobs.ts';
 
-const nobody: JobKeeper = { abandoned: () => {}, taken: () => {}, ended: () => {} };
+const nobody: JobKeeper = { abandoned: () => {}, taken: () => {}, begun: () => {}, ended: () => {} };
 const byAge = (a: Job, b: Job) => a.id - b.id;
 const kinds: readonly JobKind[] = ['predict', 'explain', 'describe'];
 

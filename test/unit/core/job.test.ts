@@ -6,6 +6,7 @@ import { jobRequest, textOf, textPart } from '../../support/jobs.ts';
 class Keeper implements JobKeeper {
   readonly abandonedWith: ServingError[] = [];
   readonly takenBytes: number[] = [];
+  timesBegun = 0;
   readonly endedWith: (ServingError | undefined)[] = [];
 
   abandoned(job: Job, error: ServingError): void {
@@ -15,6 +16,10 @@ class Keeper implements JobKeeper {
 
   taken(_job: Job, sizeBytes: number): void {
     this.takenBytes.push(sizeBytes);
+  }
+
+  begun(): void {
+    this.timesBegun += 1;
   }
 
   ended(_job: Job, error: ServingError | undefined): void {
@@ -29,6 +34,24 @@ describe('a job', () => {
   beforeEach(() => {
     keeper = new Keeper();
     job = new Job(1, jobRequest(), 0, Infinity, keeper);
+  });
+
+  it('begins once, when a worker has it', () => {
+    job.begin();
+    expect(keeper.timesBegun).toBe(0);
+    job.state = 'held';
+    job.begin();
+    job.begin();
+    expect(job.state).toBe('started');
+    expect(keeper.timesBegun).toBe(1);
+  });
+
+  it('never begins once it is over', () => {
+    job.state = 'held';
+    job.abandon();
+    job.begin();
+    expect(job.state).toBe('ended');
+    expect(keeper.timesBegun).toBe(0);
   });
 
   it('hands a plain answer to the reader that waits for it', async () => {

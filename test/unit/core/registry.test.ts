@@ -74,6 +74,40 @@ describe('the registry', () => {
     expect(registry.resolve('m', undefined)).toBe(second);
   });
 
+  it('puts a version in the place of another, default and order included', () => {
+    const [former, other] = [add('m', '1'), add('m', '2')];
+    const next = fakeVersion({ name: 'm', version: '1' });
+    registry.replace(former, next);
+    expect(registry.resolve('m', undefined)).toBe(next);
+    expect(registry.resolve('m', '1')).toBe(next);
+    expect(registry.versionsOf('m')).toEqual([next, other]);
+  });
+
+  it('lets the default go along to another label, and to another name', () => {
+    const former = add('m', '1');
+    add('m', '2');
+    const renumbered = fakeVersion({ name: 'm', version: '3' });
+    registry.replace(former, renumbered);
+    expect(registry.resolve('m', undefined)).toBe(renumbered);
+    expect(codeOf(() => registry.resolve('m', '1'))).toBe('MODEL_VERSION_NOT_FOUND');
+    const renamed = fakeVersion({ name: 'n', version: '3' });
+    registry.replace(renumbered, renamed);
+    expect(registry.resolve('n', undefined)).toBe(renamed);
+    expect(codeOf(() => registry.resolve('m', '3'))).toBe('MODEL_VERSION_NOT_FOUND');
+  });
+
+  it('changes nothing when the place is gone or the new label belongs to a third version', () => {
+    const [former, third] = [add('m', '1'), add('m', '2')];
+    const next = fakeVersion({ name: 'm', version: '2' });
+    expect(codeOf(() => registry.replace(former, next))).toBe('MODEL_ALREADY_REGISTERED');
+    expect(registry.versionsOf('m')).toEqual([former, third]);
+    registry.discard(former);
+    expect(codeOf(() => registry.replace(former, fakeVersion({ name: 'm', version: '1' })))).toBe(
+      'MODEL_VERSION_NOT_FOUND',
+    );
+    expect(registry.all()).toEqual([third]);
+  });
+
   it('does not discard a newer version that took the place of a failed one', () => {
     const failed = add('m', '1');
     registry.discard(failed);

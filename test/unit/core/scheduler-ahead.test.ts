@@ -8,17 +8,19 @@ import { ServingJournal } from '../../support/serving-journal.ts';
 import { codeOf, rejectionOf } from '../../support/thrown.ts';
 
 let clock: FakeClock;
+let journal: ServingJournal;
 let scheduler: Scheduler;
 
 beforeEach(() => {
   clock = new FakeClock();
+  journal = new ServingJournal();
   scheduler = new Scheduler({
     model: 'm',
     batchSize: 2,
     maxBatchDelayMs: 100,
     queueSize: 4,
     clock,
-    observer: new ServingJournal(),
+    observer: journal,
   });
 });
 
@@ -101,6 +103,17 @@ describe('batches given ahead', () => {
     expect(scheduler).toMatchObject({ waiting: 1, running: 1 });
   });
 
+  it('have waited until their worker begins with them', () => {
+    const worker = addWorker(1);
+    submit('a');
+    worker.start();
+    const ahead = [submit('b'), submit('c')];
+    clock.advance(40);
+    worker.answer();
+    worker.start();
+    expect(journal.dispatchedJobs.slice(1)).toEqual(ahead.map((job) => ({ job, waitedMs: 40 })));
+  });
+
   it('go back to the queue when the worker dies', () => {
     const dead = addWorker(1);
     for (const id of 'abcd') submit(id);
@@ -111,5 +124,74 @@ describe('batches given ahead', () => {
     scheduler.takeBack(others);
     expect(scheduler.waiting).toBe(3);
     expect(idsOf(addWorker(0))).toEqual(['bc']);
+  });
+});
+
+describe('another worker that gets ready', () => {
+  it('takes over what the busy one was given ahead and gives back', async () => {
+    const busy = addWorker(2);
+    for (const id of 'abcde') submit(id);
+    busy.start();
+    const free = addWorker(0);
+    expect(idsOf(free)).toEqual([]);
+    await busy.giveBack();
+    expect(idsOf(free)).toEqual(['bc']);
+    expect(scheduler).toMatchObject({ waiting: 2, running: 3 });
+  });
+
+  it('finds it in its old place, before all that came later', async () => {
+    const busy = addWorker(1);
+    for (const id of 'abcd') submit(id);
+    const free = addWorker(0);
+    clock.advance(100);
+    expect(idsOf(free)).toEqual(['d']);
+    await busy.giveBack();
+    submit('e');
+    free.answer();
+    scheduler.pump();
+    expect(idsOf(free)).toEqual(['d', 'bc']);
+  });
+
+  it('leaves what the busy one has begun with meanwhile', async () => {
+    const busy = addWorker(1);
+    for (const id of 'abc') submit(id);
+    const free = addWorker(0);
+    busy.answer();
+    busy.start();
+    await busy.giveBack();
+    expect(idsOf(free)).toEqual([]);
+    expect(scheduler).toMatchObject({ waiting: 0, running: 2 });
+  });
+
+  it('does not get what nobody waits for any more', async () => {
+    const busy = addWorker(1);
+    submit('a');
+    const [b] = [submit('b'), submit('c')];
+    const free = addWorker(0);
+    const answer = rejectionOf(b.next());
+    b.abandon();
+    await answer;
+    await busy.giveBack();
+    clock.advance(100);
+    expect(idsOf(free)).toEqual(['c']);
+  });
+
+  it('does not make a job look as if its workers died', async () => {
+    let busy = addWorker(1);
+    for (const id of 'abc') submit(id);
+    for (let time = 0; time < 5; time += 1) {
+      const other = new FakeWorker('other', 0);
+      scheduler.addWorker(other);
+      await busy.giveBack();
+      expect(scheduler.waiting).toBe(2);
+      scheduler.removeWorker(other);
+      scheduler.pump();
+      expect(busy.ahead).toHaveLength(1);
+    }
+    scheduler.removeWorker(busy);
+    const [, ...unbegun] = busy.drop();
+    scheduler.takeBack(unbegun);
+    busy = addWorker(0);
+    expect(idsOf(busy)).toEqual(['bc']);
   });
 });

@@ -31,6 +31,7 @@ const event = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ is: fc.constant('death' as const), worker: fc.nat(3), startedJobs: fc.nat(3) }),
   },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('giveBack' as const), worker: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.record({ is: fc.constant('cancel' as const), job: fc.nat(30) }) },
   { weight: 4, arbitrary: fc.record({ is: fc.constant('time' as const), ms: fc.nat(90) }) },
   { weight: 1, arbitrary: fc.record({ is: fc.constant('stall' as const), ms: fc.nat(90) }) },
@@ -62,7 +63,7 @@ class World {
     });
   }
 
-  apply(event: Event): void {
+  async apply(event: Event): Promise<void> {
     switch (event.is) {
       case 'arrival':
         this.#arrive(event.kind, event.timeoutMs);
@@ -76,6 +77,9 @@ class World {
         break;
       case 'death':
         this.#die(event.worker, event.startedJobs);
+        break;
+      case 'giveBack':
+        await this.workers[event.worker]?.giveBack();
         break;
       case 'cancel':
         this.jobs[event.job]?.abandon();
@@ -205,7 +209,7 @@ describe('the scheduler, whatever happens', () => {
         fc.constantFrom(0, 1, 50, 100),
         async (events, batchSize, maxBatchDelayMs) => {
           const world = new World(batchSize, maxBatchDelayMs);
-          for (const event of events) world.apply(event);
+          for (const event of events) await world.apply(event);
           world.finish();
           const answers = await Promise.all(world.answers);
           const finished = world.journal.finishedJobs.map((entry) => entry.job.id);

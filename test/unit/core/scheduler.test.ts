@@ -183,10 +183,12 @@ describe('dispatch', () => {
     const job = submit('a');
     clock.advance(30);
     finish(worker);
-    clock.advance(12);
+    clock.advance(5);
+    worker.start();
+    clock.advance(7);
     finish(worker);
     expect(journal.queuedJobs).toContain(job);
-    expect(journal.dispatchedJobs.filter((entry) => entry.job === job)).toEqual([{ job, waitedMs: 30 }]);
+    expect(journal.dispatchedJobs.filter((entry) => entry.job === job)).toEqual([{ job, waitedMs: 35 }]);
     expect(journal.finishedJobs.filter((entry) => entry.job === job)).toEqual([
       { job, failure: undefined, tookMs: 42 },
     ]);

@@ -18,6 +18,7 @@ describe('describeVersion', () => {
       minWorkers: 1,
       maxWorkers: 4,
       workers: [],
+      loading: [],
       waiting: 1,
       remainingCapacity: 9,
     });

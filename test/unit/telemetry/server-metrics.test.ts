@@ -4,7 +4,7 @@ import type { ModelMetric } from '../../../src/core/ports.ts';
 import { ServerMetrics } from '../../../src/telemetry/server-metrics.ts';
 import { jobRequest } from '../../support/jobs.ts';
 
-const nobody: JobKeeper = { abandoned: () => {}, taken: () => {}, ended: () => {} };
+const nobody: JobKeeper = { abandoned: () => {}, taken: () => {}, begun: () => {}, ended: () => {} };
 const job = new Job(1, jobRequest(), 0, Infinity, nobody);
 const metric = (over: Partial<ModelMetric>): ModelMetric => ({
   name: 'Size',
@@ -18,7 +18,7 @@ const metric = (over: Partial<ModelMetric>): ModelMetric => ({
 let metrics: ServerMetrics;
 
 beforeEach(() => {
-  metrics = new ServerMetrics(() => 7);
+  metrics = new ServerMetrics({ droppedLogLines: () => 7 });
 });
 
 /** The values of a sample, by its labels without the host. */
@@ -89,6 +89,20 @@ describe('the server`s metrics', () => {
     metrics.watchQueue('m', '1.0', latter);
     metrics.unwatchQueue('m', '1.0', former);
     expect(await samples('sconce_queue_waiting')).toEqual({ 'model_name="m",model_version="1.0"': 1 });
+  });
+
+  it('count both queues while one version takes the place of another', async () => {
+    const labels = 'model_name="m",model_version="1.0"';
+    const [former, next] = [
+      { waiting: 3, running: 2 },
+      { waiting: 1, running: 4 },
+    ];
+    metrics.watchQueue('m', '1.0', former);
+    metrics.watchQueue('m', '1.0', next);
+    expect(await samples('sconce_queue_waiting')).toEqual({ [labels]: 4 });
+    expect(await samples('sconce_queue_running')).toEqual({ [labels]: 6 });
+    metrics.unwatchQueue('m', '1.0', next);
+    expect(await samples('sconce_queue_waiting')).toEqual({ [labels]: 3 });
   });
 
   it('tell how many log lines were dropped', async () => {

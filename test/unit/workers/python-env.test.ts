@@ -5,8 +5,10 @@ const options = {
   inherited: { HOME: '/home/x', PATH: '/bin' },
   modelDir: '/models/m',
   handler: 'handler.py',
+  sitePackages: undefined,
   packagesDir: '/opt/sconce/python',
   decodeInput: true,
+  ipex: { isEnabled: false, isEnabledOnGpu: false },
 };
 
 describe('the environment of a Python worker', () => {
@@ -14,11 +16,29 @@ describe('the environment of a Python worker', () => {
     expect(pythonEnv(options)).toEqual({
       HOME: '/home/x',
       PATH: '/bin',
+      PYTHONFAULTHANDLER: '1',
       PYTHONPATH: '/models/m:/opt/sconce/python',
       PYTHONUNBUFFERED: '1',
       TS_DECODE_INPUT_REQUEST: 'true',
+      TS_IPEX_ENABLE: 'false',
+      TS_IPEX_GPU_ENABLE: 'false',
     });
     expect(pythonEnv({ ...options, decodeInput: false })['TS_DECODE_INPUT_REQUEST']).toBe('false');
+  });
+
+  it("tells handlers whether they use Intel's extension for PyTorch, whatever the server inherited", () => {
+    const ipex = { isEnabled: true, isEnabledOnGpu: false };
+    const env = pythonEnv({ ...options, ipex, inherited: { TS_IPEX_GPU_ENABLE: 'true' } });
+    expect(env).toMatchObject({ TS_IPEX_ENABLE: 'true', TS_IPEX_GPU_ENABLE: 'false' });
+  });
+
+  it('finds what was installed for the model behind its archive', () => {
+    const env = pythonEnv({ ...options, inherited: { PYTHONPATH: '/op' }, sitePackages: '/cache/packages' });
+    expect(env['PYTHONPATH']).toBe('/op:/models/m:/cache/packages:/opt/sconce/python');
+  });
+
+  it('tells where native code crashed, unless the operator does not want that', () => {
+    expect(pythonEnv({ ...options, inherited: { PYTHONFAULTHANDLER: '' } })['PYTHONFAULTHANDLER']).toBe('');
   });
 
   it.each([

@@ -3,7 +3,12 @@ import { launchFor } from '../../../src/workers/runtimes.ts';
 import { fakeVersion } from '../../support/fake-version.ts';
 
 const { spec } = fakeVersion({ name: 'm', version: '1' });
-const settings = { python: 'python3', decodeInput: true, env: { PATH: '/bin' } };
+const settings = {
+  python: 'python3',
+  decodeInput: true,
+  ipex: { isEnabled: false, isEnabledOnGpu: false },
+  env: { PATH: '/bin' },
+};
 
 describe.each(['python', 'node', 'onnx'] as const)('the launch of a %s worker', (runtime) => {
   const launch = (env: NodeJS.ProcessEnv) => launchFor({ ...spec, runtime }, { ...settings, env });

@@ -27,6 +27,7 @@ const loadMessage: LoadMessage = {
   limitMaxImagePixels: true,
   decodeInput: true,
   modelConfig: null,
+  modelMetrics: null,
   maxResponseBytes: 1000,
   creditBytes: CREDIT_BYTES,
   serverVersion: '0',
@@ -113,6 +114,7 @@ const keeper: JobKeeper = {
     job.fail(error);
   },
   taken: (job, sizeBytes) => job.worker?.credit(job, sizeBytes),
+  begun: () => {},
   ended: () => {},
 };
 
@@ -352,6 +354,120 @@ describe('a batch given ahead', () => {
     expect((await answer).code).toBe('WORKER_DIED');
     expect(client.aheadJobs).toBe(0);
   });
+});
+
+describe('a worker that gives back what it has not begun with', () => {
+  /** With a job in hand, and so many jobs ahead of which it has not begun with any. */
+  async function busyWith(jobsAhead: number): Promise<{ current: Job; ahead: Job[] }> {
+    const loading = client.load(loadMessage);
+    worker.say({ type: 'ready', capacity: 2, ahead: 2, givesBack: true, runtime: { name: 'scripted', version: '1' } });
+    await loading;
+    const current = heldJob(client);
+    client.run([current]);
+    worker.started(current.id);
+    await caughtUp();
+    const ahead = Array.from({ length: jobsAhead }, () => heldJob(client));
+    if (jobsAhead > 0) client.run(ahead);
+    return { current, ahead };
+  }
+
+  it('takes one batch ahead, however long the handler may take, and tells when it takes the next', async () => {
+    const { current, ahead } = await busyWith(2);
+    expect(client.takesAhead()).toBe(false);
+    worker.output({ [current.id]: 'done' });
+    await caughtUp();
+    expect(client.takesAhead()).toBe(false);
+    const { rooms, answers } = reports;
+    worker.started(...ahead.map(({ id }) => id));
+    await caughtUp();
+    expect(client.takesAhead()).toBe(true);
+    expect(reports).toMatchObject({ rooms: rooms + 1, answers });
+  });
+
+  it('has proved that it works when a batch is over, though the next one waits in it', async () => {
+    const { current } = await busyWith(1);
+    worker.output({ [current.id]: 'done' });
+    await caughtUp();
+    expect(reports.answers).toBe(1);
+  });
+
+  it('is given a batch ahead where it hears it while it computes', async () => {
+    const { ahead } = await busyWith(2);
+    const predicts = async () =>
+      (await worker.hears('recall')) && worker.heard.filter(({ header }) => header.type === 'predict');
+    void client.recall();
+    expect((await predicts()).map(({ channel, header }) => [channel, header['jobs']])).toMatchObject([
+      ['data', [{}]],
+      ['control', ahead.map(({ id }) => ({ id }))],
+    ]);
+  });
+
+  it('takes none before it has begun with what it has, lest that be overtaken', async () => {
+    await busyWith(0);
+    const next = heldJob(client);
+    client.run([next]);
+    worker.output({ 1: 'done' });
+    await caughtUp();
+    expect(client.takesAhead()).toBe(false);
+    worker.started(next.id);
+    await caughtUp();
+    expect(client.takesAhead()).toBe(true);
+  });
+
+  it('is given batches ahead where it reads next while its handler is quick', async () => {
+    const { current } = await busyWith(0);
+    worker.say({ type: 'output', outputs: [{ job: current.id, last: true, as: 'text' }], handlerMs: 0.1 }, ['x']);
+    await caughtUp();
+    for (const batch of [[heldJob(client)], [heldJob(client)]]) client.run(batch);
+    void client.recall();
+    await worker.hears('recall');
+    const channels = worker.heard.filter(({ header }) => header.type === 'predict').map(({ channel }) => channel);
+    expect(channels).toEqual(['data', 'data', 'data']);
+  });
+
+  it('is asked for what waits in it, and keeps what it does not name', async () => {
+    const { current, ahead } = await busyWith(2);
+    const back = client.recall();
+    expect((await worker.hears('recall')).header).toEqual({ type: 'recall' });
+    worker.reply({ type: 'returned', jobs: [ahead[1]?.id] });
+    expect(await back).toEqual([ahead[1]]);
+    expect(client.aheadJobs).toBe(1);
+    worker.output({ [current.id]: 'a', [ahead[0]?.id ?? 0]: 'b' });
+    await client.idle();
+    expect(client.isBusy()).toBe(false);
+  });
+
+  it('is not asked when nothing waits in it', async () => {
+    await busyWith(0);
+    expect(await client.recall()).toEqual([]);
+    await caughtUp();
+    expect(worker.heard.some(({ header }) => header.type === 'recall')).toBe(false);
+  });
+
+  it('has nothing more to return once it is dead', async () => {
+    const { ahead } = await busyWith(2);
+    const back = client.recall();
+    worker.hangUp();
+    expect(await client.settle(exit)).toEqual(ahead);
+    expect(await back).toEqual([]);
+  });
+
+  it('is given up when it says what it cannot say there', async () => {
+    await busyWith(1);
+    worker.reply({ type: 'returned', jobs: 'all' });
+    await reports.until(() => reports.broken.length > 0);
+    expect(reports.broken[0]).toContain('field "jobs"');
+  });
+});
+
+it('asks no worker to give back that does not do that', async () => {
+  const loading = client.load(loadMessage);
+  worker.say({ type: 'ready', capacity: 2, ahead: 4, runtime: { name: 'scripted', version: '1' } });
+  await loading;
+  client.run([heldJob(client)]);
+  client.run([heldJob(client)]);
+  expect(await client.recall()).toEqual([]);
+  expect(client.aheadJobs).toBe(1);
 });
 
 describe('replies that are nobody`s', () => {
