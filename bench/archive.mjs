@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -37,6 +37,7 @@ const mebibytes = Number(options.size);
 const startMebibytes = Number(options['start-size']);
 const fileCount = Number(options.files);
 
+const [loadBefore] = loadavg();
 const folder = await mkdtemp(join(tmpdir(), 'sconce-bench-archive-'));
 try {
   await checkRoom((2 * Math.max(mebibytes, startMebibytes) + 1024) * MIB);
@@ -59,8 +60,10 @@ try {
   await makeLargeArchive(join(store, 'large.mar'), 'large', { mebibytes: startMebibytes, compress: false });
   figures.push(...(await startFigures(store)));
   progress('');
-  const results = writeJson(RESULTS, { archive: { mebibytes, startMebibytes, fileCount }, figures });
+  const results = writeJson(RESULTS, { archive: { mebibytes, startMebibytes, fileCount, loadBefore }, figures });
   console.log(`${tableOf(figures)}\n\nWritten to ${results}`);
+  if (loadBefore > 0.5)
+    console.log(`The machine was busy before (load average ${loadBefore.toFixed(1)}): do not trust these figures.`);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

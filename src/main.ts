@@ -8,8 +8,11 @@ import type { DevFlags } from './commands/dev.ts';
 import type { InitFlags } from './commands/init.ts';
 import type { InvokeFlags } from './commands/invoke.ts';
 import type { ServeFlags } from './commands/serve.ts';
+import { surviveClosedOutput } from './commands/terminal/closed-output.ts';
 
 const VERSION = readVersion();
+
+surviveClosedOutput('sconce');
 
 const program = new Command('sconce')
   .description('A model server: TorchServe’s APIs, archives and handlers, maintained and faster')
@@ -74,7 +77,7 @@ program
   .command('init')
   .description('Start a model folder with a handler, settings, a request to try and a test')
   .argument('<folder>', 'the folder to make; its name becomes the name of the model')
-  .requiredOption('--template <template>', 'python, typescript or onnx')
+  .option('--template <template>', 'python, typescript or onnx; has to be given')
   .action(async (folder: string, flags: InitFlags) => {
     const { init } = await import('./commands/init.ts');
     await init(folder, flags);

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // The command `torch-model-archiver`, under the name and with the flags that TorchServe's users have in their scripts. All that it does is in
-// commands/archive-drop-in.ts.
+// commands/torch-model-archiver.ts.
 import { readFileSync } from 'node:fs';
-import { runArchiver } from './commands/archive-drop-in.ts';
+import { runArchiver } from './commands/torch-model-archiver.ts';
 
 const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
 const { version } = JSON.parse(text) as { version: string };

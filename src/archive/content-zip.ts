@@ -1,8 +1,13 @@
 // The content of a zip (.mar): its directory is listed, and only the entries that are wanted are read.
 import type { FileHandle } from 'node:fs/promises';
 import { createInflateRaw } from 'node:zlib';
-import { type Entry, fromRandomAccessReaderPromise, getFileNameLowLevel, type ZipFile } from 'yauzl';
-import { BoundedReader } from './bounded-reader.ts';
+import {
+  type Entry,
+  fromRandomAccessReaderPromise,
+  getFileNameLowLevel,
+  RandomAccessReader,
+  type ZipFile,
+} from 'yauzl';
 import type { ContentReader } from './content.ts';
 import { decompressed } from './decompressed.ts';
 import { CHUNK_BYTES, readRange } from './file-range.ts';
@@ -34,6 +39,32 @@ export async function readZip(handle: FileHandle, reader: ContentReader, meter: 
     const { uncompressedSize: sizeBytes, compressedSize: packedBytes } = entry;
     const content = { path, sizeBytes, packedBytes, oddity: oddityOf(entry) };
     if (reader.list(content)) await reader.read(content, contentOf(handle, zip, entry, meter));
+  }
+}
+
+/** The file as yauzl reads it, with an error in place of an out-of-range read when a header claims an impossible offset. */
+class BoundedReader extends RandomAccessReader {
+  readonly #handle: FileHandle;
+  readonly #sizeBytes: number;
+
+  constructor(handle: FileHandle, sizeBytes: number) {
+    super();
+    this.#handle = handle;
+    this.#sizeBytes = sizeBytes;
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null, bytesRead?: number) => void,
+  ): void {
+    if (position < 0 || position + length > this.#sizeBytes) {
+      setImmediate(callback, new Error('a header points outside the file'));
+      return;
+    }
+    this.#handle.read(buffer, offset, length, position).then(({ bytesRead }) => callback(null, bytesRead), callback);
   }
 }
 

@@ -4,17 +4,18 @@ import { lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AllowedUrls } from '../core/allowed-urls.ts';
 import { ServingError } from '../core/errors.ts';
+import type { PhaseMeter } from '../core/load-progress.ts';
 import { shownUrl } from '../core/shown-url.ts';
 import { type AskedSource, isSourceUrl, readSource } from './asked-source.ts';
 import { newOwner } from './cache-owner.ts';
 import type { Resolver } from './checked-host.ts';
 import { checksumMismatch, codeOf, downloadFailed, nameTaken, urlNotAllowed } from './download-failure.ts';
-import type { Downloaded, DownloadRunner } from './download-job.ts';
 import { HiddenFile, NameTaken, ownerOf } from './hidden-file.ts';
+import type { TransferLimits } from './http-transfer.ts';
+import type { PartFile } from './part-file.ts';
 import type { Environment } from './proxy-settings.ts';
 import { type JoinedDownload, SharedDownload, type StoredFile, type Waiting } from './shared-download.ts';
 import type { SourceFetcher, SourceFile, SourceRequest } from './source-file.ts';
-import { DEFAULT_LIMITS, type TransferLimits } from './transfer-limits.ts';
 
 /** How long a server may be silent before it counts as gone. */
 const SILENCE_MS = 30_000;
@@ -37,8 +38,12 @@ export interface DownloadsOptions {
   readonly resolve?: Resolver;
   readonly silenceMs?: number;
   readonly limits?: TransferLimits;
-  /** Does the fetching; a thread of its own unless given. */
-  readonly runner?: () => Promise<DownloadRunner>;
+}
+
+/** The digest and the size of what has arrived. */
+interface Received {
+  readonly sha256: string;
+  readonly bytes: number;
 }
 
 export class Downloads implements SourceFetcher {
@@ -46,7 +51,6 @@ export class Downloads implements SourceFetcher {
   /** By the name in the model store, from the first request until the file is gone. */
   readonly #downloads = new Map<string, SharedDownload>();
   #owner: Promise<string> | undefined;
-  #running: Promise<DownloadRunner> | undefined;
   #isClosed = false;
 
   constructor(options: DownloadsOptions) {
@@ -95,7 +99,6 @@ export class Downloads implements SourceFetcher {
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([...this.#downloads.values()].map((download) => download.end()));
-    await (await this.#running)?.close();
   }
 
   /** Takes part in the download that is there, or begins one. Between the look and the joining nobody else may have a turn. */
@@ -119,7 +122,14 @@ export class Downloads implements SourceFetcher {
       key,
       request,
       (waiting) => this.#bring(source, store, request.s3SseKms, waiting),
-      () => this.#downloads.delete(fileName),
+      (failure) => {
+        this.#downloads.delete(fileName);
+        if (failure === undefined) return;
+        this.#options.log('warn', 'a downloaded archive could not be removed', {
+          file: fileName,
+          reason: String(failure),
+        });
+      },
     );
     this.#downloads.set(fileName, download);
     return download.join(request);
@@ -157,32 +167,42 @@ export class Downloads implements SourceFetcher {
     }
   }
 
-  async #receive(url: URL, path: string, isSigned: boolean, waiting: Waiting): Promise<Downloaded> {
-    const { allowed, timeoutMs, maxBytes, env, silenceMs = SILENCE_MS, limits = DEFAULT_LIMITS } = this.#options;
+  /** The bytes behind the URL, in a new file at `path`. What stops it gives the reason. */
+  async #receive(url: URL, path: string, isSigned: boolean, waiting: Waiting): Promise<Received> {
+    const { timeoutMs, maxBytes } = this.#options;
+    const { PartFile } = await import('./part-file.ts');
+    const part = await PartFile.create(path, maxBytes);
     const tooLong = new AbortController();
     const timer = setTimeout(() => {
       const seconds = Math.round(timeoutMs / 1000);
       tooLong.abort(downloadFailed(url.href, `it took longer than download_timeout, ${seconds} seconds`));
     }, timeoutMs);
+    const signal = AbortSignal.any([waiting.signal, tooLong.signal]);
     try {
-      const runner = await this.#runner();
-      return await runner.run(
-        { url: url.href, path, maxBytes, isSigned, env: { ...env }, silenceMs, limits },
-        {
-          judge: async (step) => allowed.judge(step),
-          resolve: this.#options.resolve ?? (await import('./checked-host.ts')).systemResolver,
-          signal: AbortSignal.any([waiting.signal, tooLong.signal]),
-          count: waiting.meter.count,
-        },
-      );
+      await this.#fill(part, url, isSigned, signal, waiting.meter);
+      return { sha256: await part.finish(), bytes: part.bytes };
     } finally {
       clearTimeout(timer);
+      await part.close();
     }
   }
 
-  #runner(): Promise<DownloadRunner> {
-    this.#running ??= this.#options.runner?.() ?? newThread();
-    return this.#running;
+  async #fill(part: PartFile, url: URL, isSigned: boolean, signal: AbortSignal, meter: PhaseMeter): Promise<void> {
+    const { allowed, env, silenceMs = SILENCE_MS } = this.#options;
+    const judge = (step: URL) => allowed.judge(step);
+    const count = meter.count.bind(meter);
+    if (url.protocol === 'file:') {
+      const { copyFile } = await import('./file-source.ts');
+      return await copyFile({ url, judge, part, signal, count });
+    }
+    const [{ systemResolver }, { HttpSource }, { DEFAULT_LIMITS, transfer }] = await Promise.all([
+      import('./checked-host.ts'),
+      import('./http-source.ts'),
+      import('./http-transfer.ts'),
+    ]);
+    const { resolve = systemResolver, limits = DEFAULT_LIMITS } = this.#options;
+    const source = new HttpSource({ judge, resolve, env, silenceMs });
+    await transfer({ source, url, isSigned, part, limits, signal, count });
   }
 
   #ownerName(): Promise<string> {
@@ -216,9 +236,4 @@ async function checkFree(store: string, fileName: string, url: URL): Promise<voi
     },
   );
   if (isTaken) throw nameTaken(url.href, fileName);
-}
-
-async function newThread(): Promise<DownloadRunner> {
-  const { ThreadedRunner } = await import('./threaded-runner.ts');
-  return new ThreadedRunner();
 }

@@ -6,11 +6,12 @@ import type { UrlVerdict } from '../core/allowed-urls.ts';
 import { codeOf, downloadFailed, urlNotAllowed } from './download-failure.ts';
 import { NoRoom, type PartFile } from './part-file.ts';
 
-const PIECE_BYTES = 1024 * 1024;
+/** Small enough to be hashed beside requests. */
+const PIECE_BYTES = 256 * 1024;
 
 export interface FileCopy {
   readonly url: URL;
-  readonly judge: (url: URL) => Promise<UrlVerdict>;
+  readonly judge: (url: URL) => UrlVerdict;
   readonly part: PartFile;
   /** Its reason is what the copying fails with. */
   readonly signal: AbortSignal;
@@ -32,7 +33,7 @@ export async function copyFile({ url, judge, part, signal, count }: FileCopy): P
       signal.throwIfAborted();
       const { bytesRead } = await handle.read(buffer, 0, PIECE_BYTES, part.bytes);
       if (bytesRead === 0) return;
-      await part.write([buffer.subarray(0, bytesRead)]);
+      await part.write(buffer.subarray(0, bytesRead));
       count(part.bytes, status.size);
     }
   } catch (thrown) {
@@ -43,12 +44,12 @@ export async function copyFile({ url, judge, part, signal, count }: FileCopy): P
 }
 
 async function openAllowed(url: URL, judge: FileCopy['judge']): Promise<FileHandle> {
-  if ((await judge(url)) === 'refused') {
+  if (judge(url) === 'refused') {
     throw urlNotAllowed(url.href, 'file: URLs are read only where an expression of allowed_urls fits them');
   }
   try {
     const path = await realpath(pathOf(url));
-    if ((await judge(pathToFileURL(path))) === 'refused') {
+    if (judge(pathToFileURL(path)) === 'refused') {
       throw urlNotAllowed(url.href, 'it leads through a link to a file that no expression of allowed_urls fits');
     }
     // Not through a link that has taken the place of the file since, and not waiting for the writer of a pipe.

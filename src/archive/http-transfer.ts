@@ -3,46 +3,56 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServingError } from '../core/errors.ts';
 import { codeOf, downloadFailed } from './download-failure.ts';
-import type { HttpAnswer, HttpSource } from './http-source.ts';
+import type { HttpAnswer } from './http-get.ts';
+import type { HttpSource } from './http-source.ts';
 import { NoRoom, type PartFile } from './part-file.ts';
-import type { TransferLimits } from './transfer-limits.ts';
+import { garbageWatch } from './short-garbage.ts';
 
-/** What arrives is written in pieces of about this size. */
-const PIECE_BYTES = 256 * 1024;
 /** So much progress since the last break makes up for the breaks before it. */
 const PROGRESS_BYTES = 1024 * 1024;
 /** Answers after which asking again makes sense. */
 const PASSING: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
 /** Connections that ended although there was somebody at the other end. */
-const BROKEN: ReadonlySet<string> = new Set([
-  'ECONNRESET',
-  'EPIPE',
-  'UND_ERR_SOCKET',
-  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-]);
+const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 /** A Last-Modified says for sure that nothing has changed only if it was this long ago when the answer was made (RFC 9110, 8.8.2.2). */
 const SURE_AGE_MS = 60_000;
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens at its address',
-  ECONNRESET: 'the connection was reset',
+  ECONNRESET: 'the connection ended early',
   EHOSTUNREACH: 'its host cannot be reached',
   ENETUNREACH: 'its network cannot be reached',
   ENOTFOUND: 'its host name is not known',
   EAI_AGAIN: 'its host name cannot be looked up at the moment',
-  UND_ERR_CONNECT_TIMEOUT: 'the connection could not be made in time',
-  UND_ERR_HEADERS_TIMEOUT: 'the server sent no answer in time',
-  UND_ERR_BODY_TIMEOUT: 'the server fell silent',
-  UND_ERR_SOCKET: 'the connection ended early',
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the connection ended early',
+  ETIMEDOUT: 'the connection could not be made in time',
+  NO_ANSWER: 'the server sent no answer in time',
+  SILENT: 'the server fell silent',
 };
 
 /** Where the end is on this side, or for good. */
 const FINAL_REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk of the model store is full',
   EDQUOT: 'the disk quota of the model store is used up',
-  UND_ERR_HEADERS_OVERFLOW: 'the head of its answer is too large',
-  HPE_INVALID_CONSTANT: 'what answered does not speak HTTP',
+  HPE_HEADER_OVERFLOW: 'the head of its answer is too large',
+  TUNNEL_REFUSED: 'the proxy does not connect to this host',
+};
+
+/** How patient a transfer is with a server that breaks off, or that is slow. */
+export interface TransferLimits {
+  /** Times that a transfer may break without getting any further. */
+  readonly maxBreaks: number;
+  /** Wait before the first resumption; it doubles with each one that brings nothing. */
+  readonly backOffMs: number;
+  /** At least so many bytes must arrive in each window. */
+  readonly minWindowBytes: number;
+  readonly windowMs: number;
+}
+
+export const DEFAULT_LIMITS: TransferLimits = {
+  maxBreaks: 4,
+  backOffMs: 500,
+  minWindowBytes: 64 * 1024,
+  windowMs: 60_000,
 };
 
 export interface Transfer {
@@ -84,7 +94,7 @@ export async function transfer(work: Transfer): Promise<void> {
         await receive(answer, known, work);
         return;
       } finally {
-        await answer.close();
+        answer.close();
       }
     } catch (thrown) {
       signal.throwIfAborted();
@@ -136,38 +146,24 @@ function continues(answer: HttpAnswer, part: PartFile, known: Known): boolean {
 
 async function receive(answer: HttpAnswer, known: Known, { part, limits, count }: Transfer): Promise<void> {
   const { totalBytes } = known;
-  let piece: Buffer[] = [];
-  let pieceBytes = 0;
+  // Each piece has a buffer of its own.
+  const watchGarbage = garbageWatch();
   let windowBytes = 0;
   let windowBeganAt = performance.now();
-  const store = async () => {
-    const chunks = piece;
-    piece = [];
-    pieceBytes = 0;
-    await part.write(chunks);
-    count(part.bytes, totalBytes);
-  };
   count(part.bytes, totalBytes);
-  try {
-    for await (const chunk of answer.body) {
-      piece.push(chunk);
-      pieceBytes += chunk.length;
-      windowBytes += chunk.length;
-      if (pieceBytes >= PIECE_BYTES) await store();
-      const windowMs = performance.now() - windowBeganAt;
-      if (windowMs < limits.windowMs) continue;
-      if (windowBytes < limits.minWindowBytes) {
-        throw new Break(`the server sent only ${windowBytes} bytes in ${Math.round(windowMs / 1000)} s`);
-      }
-      windowBytes = 0;
-      windowBeganAt = performance.now();
+  for await (const piece of answer.body) {
+    await part.write(piece);
+    count(part.bytes, totalBytes);
+    watchGarbage(piece.length);
+    windowBytes += piece.length;
+    const windowMs = performance.now() - windowBeganAt;
+    if (windowMs < limits.windowMs) continue;
+    if (windowBytes < limits.minWindowBytes) {
+      throw new Break(`the server sent only ${windowBytes} bytes in ${Math.round(windowMs / 1000)} s`);
     }
-  } catch (thrown) {
-    // What has arrived needs not arrive again.
-    await store();
-    throw thrown;
+    windowBytes = 0;
+    windowBeganAt = performance.now();
   }
-  await store();
   if (totalBytes !== undefined && part.bytes < totalBytes) {
     throw new Break(`the connection ended after ${part.bytes} of ${totalBytes} bytes`);
   }
@@ -183,7 +179,7 @@ async function receive(answer: HttpAnswer, known: Known, { part, limits, count }
 function refuseEncoded(answer: HttpAnswer, url: URL): void {
   const encoding = answer.header('content-encoding')?.trim().toLowerCase() ?? '';
   if (encoding === '' || encoding === 'identity') return;
-  if (/gzip$/.test(encoding) && /\.(?:t?gz)$/i.test(url.pathname)) return;
+  if ((encoding === 'gzip' || encoding === 'x-gzip') && /\.(?:t?gz)$/i.test(url.pathname)) return;
   throw downloadFailed(
     url.href,
     `the server sends it with the Content-Encoding ${encoding}, although it was asked not to; store it there without`,
@@ -192,7 +188,8 @@ function refuseEncoded(answer: HttpAnswer, url: URL): void {
 
 function validatorOf(answer: HttpAnswer): string | undefined {
   const etag = answer.header('etag');
-  if (etag?.startsWith('"')) return etag;
+  // What is sent back has to be one that could be sent here.
+  if (etag !== undefined && /^"[!#-~\x80-\xff]*"$/.test(etag)) return etag;
   const changed = answer.header('last-modified');
   const age = Date.parse(answer.header('date') ?? '') - Date.parse(changed ?? '');
   return age >= SURE_AGE_MS ? changed : undefined;
@@ -219,6 +216,7 @@ function reasonOf(thrown: unknown): string {
   const code = codeOf(thrown);
   const known = REASONS[code ?? ''] ?? FINAL_REASONS[code ?? ''];
   if (known !== undefined) return known;
+  if (code?.startsWith('HPE_')) return `what answered does not speak HTTP (${code})`;
   if (code !== undefined && /CERT|SELF_SIGNED|ISSUER|SIGNATURE/.test(code)) {
     return `the server's certificate is not trusted (${code}); NODE_EXTRA_CA_CERTS names a file with certificates of your own`;
   }

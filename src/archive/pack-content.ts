@@ -13,9 +13,11 @@ export interface PackWatch {
   onBytes(count: number): void;
 }
 
-/** Throws PackError when the file has another size than it had when it was listed. */
+/** Throws PackError when the file cannot be read, or has another size than it had when it was listed. */
 export async function* contentOf(file: PackedFile, watch: PackWatch): AsyncGenerator<Buffer, void, undefined> {
-  const handle = await open(file.source, 'r');
+  const handle = await open(file.source, 'r').catch((thrown: NodeJS.ErrnoException) => {
+    throw new PackError(`${quoted(file.source)} cannot be read (${thrown.code}). Correct its permissions.`, thrown);
+  });
   try {
     let left = file.sizeBytes;
     while (left > 0) {

@@ -1,4 +1,5 @@
 // The text of MAR-INF/MANIFEST.json for a new archive, as torch-model-archiver lays it out. Reading one is manifest.ts's business.
+import { PackError } from './pack-error.ts';
 
 /** What a new manifest says; undefined is left out. */
 export interface NewManifest {
@@ -21,12 +22,12 @@ export interface PackDate {
   readonly isUtc: boolean;
 }
 
-/** The moment that SOURCE_DATE_EPOCH gives (whole seconds), undefined without it. Throws RangeError for anything else. */
+/** The moment that SOURCE_DATE_EPOCH gives (whole seconds), undefined without it. Throws PackError for anything else. */
 export function sourceDate(text: string | undefined): PackDate | undefined {
   if (text === undefined || text === '') return undefined;
   const at = new Date(Number(text) * 1000);
   if (!/^\d+$/.test(text) || Number.isNaN(at.getTime())) {
-    throw new RangeError(`SOURCE_DATE_EPOCH: expected whole seconds since 1970, found ${JSON.stringify(text)}`);
+    throw new PackError(`SOURCE_DATE_EPOCH: expected whole seconds since 1970, found ${JSON.stringify(text)}`);
   }
   return { at, isUtc: true };
 }

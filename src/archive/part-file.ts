@@ -39,13 +39,16 @@ export class PartFile {
     }
   }
 
-  /** Appends. Throws NoRoom before the file grows beyond its bound. */
-  async write(chunks: readonly Buffer[]): Promise<void> {
-    let length = 0;
-    for (const chunk of chunks) length += chunk.length;
-    this.#checkSize(this.#bytes + length);
-    for (const chunk of chunks) this.#hash.update(chunk);
-    for (const chunk of chunks) await this.#append(chunk);
+  /** Appends. Throws NoRoom before the file grows beyond its bound. The piece may be used anew when this has resolved. */
+  async write(piece: Buffer): Promise<void> {
+    this.#checkSize(this.#bytes + piece.length);
+    this.#hash.update(piece);
+    let written = 0;
+    while (written < piece.length) {
+      const { bytesWritten } = await this.#handle.write(piece, written, piece.length - written, this.#bytes);
+      written += bytesWritten;
+      this.#bytes += bytesWritten;
+    }
   }
 
   /** Begins anew with no bytes. */
@@ -64,15 +67,6 @@ export class PartFile {
   /** Can be called again. */
   close(): Promise<void> {
     return this.#handle.close();
-  }
-
-  async #append(chunk: Buffer): Promise<void> {
-    let written = 0;
-    while (written < chunk.length) {
-      const { bytesWritten } = await this.#handle.write(chunk, written, chunk.length - written, this.#bytes);
-      written += bytesWritten;
-      this.#bytes += bytesWritten;
-    }
   }
 
   #checkSize(bytes: number): void {

@@ -3,6 +3,7 @@
 import type { PhaseMeter } from '../core/load-progress.ts';
 import type { HiddenFile } from './hidden-file.ts';
 import type { SourceRequest } from './source-file.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** The finished download. */
 export interface StoredFile {
@@ -36,13 +37,21 @@ export class SharedDownload {
   readonly #abort = new AbortController();
   readonly #waiting = new Set<SourceRequest>();
   readonly #users = new Set<object>();
-  readonly #onGone: () => void;
+  readonly #onGone: (failure: unknown) => void;
   #gone: Promise<void> | undefined;
   #doneBytes = 0;
   #totalBytes: number | undefined;
 
-  /** `fetch` leaves nothing behind when it fails; `onGone` is called once, when nothing is left of the download. */
-  constructor(key: string, first: SourceRequest, fetch: (waiting: Waiting) => Promise<StoredFile>, onGone: () => void) {
+  /**
+   * `fetch` leaves nothing behind when it fails; `onGone` is called once, when nothing is left of the download, or with what has kept its
+   * file from being removed: nobody who gives the file up can do anything about that.
+   */
+  constructor(
+    key: string,
+    first: SourceRequest,
+    fetch: (waiting: Waiting) => Promise<StoredFile>,
+    onGone: (failure: unknown) => void,
+  ) {
     this.key = key;
     this.#onGone = onGone;
     this.#waiting.add(first);
@@ -96,32 +105,13 @@ export class SharedDownload {
 
   async #remove(): Promise<void> {
     this.#abort.abort(new Error('nobody waits for this download any more'));
-    try {
-      const file = await this.#file.catch(() => undefined);
-      await file?.hidden.remove();
-    } finally {
-      this.#onGone();
-    }
+    const file = await this.#file.catch(() => undefined);
+    this.#onGone(await file?.hidden.remove().catch((thrown: unknown) => thrown));
   }
 
   #count(doneBytes: number, totalBytes: number | undefined): void {
     this.#doneBytes = doneBytes;
     this.#totalBytes = totalBytes;
     for (const { meter } of this.#waiting) meter.count(doneBytes, totalBytes);
-  }
-}
-
-/** The promise, or the signal's reason as soon as it is aborted. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let onAbort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }

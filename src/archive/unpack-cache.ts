@@ -36,6 +36,8 @@ interface Slot {
   users: number;
   /** Those who have it. */
   tenants: number;
+  /** Whether the entry on the disk may be marked as used by this server. */
+  isMarked: boolean;
   /** Resolves once the last of them has given it up on the disk, too. */
   ending: Promise<void> | undefined;
 }
@@ -96,8 +98,7 @@ export class UnpackCache {
       });
       return this.#tenant(sha256, slot, tenancy);
     } catch (thrown) {
-      slot.users -= 1;
-      if (slot.users === 0) this.#slots.delete(sha256);
+      await this.#exit(sha256, slot);
       throw thrown;
     }
   }
@@ -125,19 +126,22 @@ export class UnpackCache {
   /** One more who wants an entry; it is not on its way out. */
   async #enter(sha256: string): Promise<Slot> {
     for (;;) {
-      const slot = this.#slots.get(sha256) ?? { users: 0, tenants: 0, ending: undefined };
+      const slot = this.#slots.get(sha256) ?? { users: 0, tenants: 0, isMarked: false, ending: undefined };
       if (slot.ending === undefined) {
         this.#slots.set(sha256, slot);
         slot.users += 1;
         return slot;
       }
-      await slot.ending.catch(() => undefined);
+      await slot.ending;
     }
   }
 
   #tenant(sha256: string, slot: Slot, tenancy: Tenancy): UnpackedFolder {
     tenancy.tenants += 1;
-    if (!tenancy.files.isPrivate) slot.tenants += 1;
+    if (!tenancy.files.isPrivate) {
+      slot.tenants += 1;
+      slot.isMarked = true;
+    }
     if (tenancy.files.wasUnpacked && tenancy.tenants === 1) this.#tidy('evict');
     let released: Promise<void> | undefined;
     const held: UnpackedFolder = {
@@ -152,17 +156,29 @@ export class UnpackCache {
   }
 
   async #leave(sha256: string, slot: Slot, tenancy: Tenancy): Promise<void> {
-    tenancy.tenants -= 1;
-    if (!tenancy.files.isPrivate) slot.tenants -= 1;
-    slot.users -= 1;
     const { scratch, files } = tenancy;
-    if (slot.users === 0) {
-      slot.ending = this.#finish('drop', { sha256, isKept: this.#isKept, scratch }).finally(() =>
-        this.#slots.delete(sha256),
-      );
+    tenancy.tenants -= 1;
+    if (!files.isPrivate) slot.tenants -= 1;
+    const isLast = files.isPrivate && tenancy.tenants === 0;
+    await Promise.all([this.#exit(sha256, slot), isLast ? this.#finish('discard', { scratch, sha256 }) : undefined]);
+  }
+
+  /** One less who has an entry or waits for it. With the last one it is given up on the disk. */
+  async #exit(sha256: string, slot: Slot): Promise<void> {
+    slot.users -= 1;
+    if (slot.users > 0) return;
+    if (slot.isMarked) {
+      slot.ending = this.#drop(sha256).catch((thrown: unknown) => {
+        this.#options.onTrouble(`What was unpacked for ${sha256} could not be removed: ${thrown}`);
+      });
+      await slot.ending;
     }
-    if (files.isPrivate && tenancy.tenants === 0) await this.#finish('discard', { scratch, sha256 });
-    await slot.ending;
+    this.#slots.delete(sha256);
+  }
+
+  async #drop(sha256: string): Promise<void> {
+    const scratch = scratchName((await this.#opened()).owner);
+    await this.#finish('drop', { sha256, isKept: this.#isKept, scratch });
   }
 
   /** The cache, its folders made. */

@@ -1,7 +1,7 @@
 // Declares `sconce archive create|inspect|lint`. Each action is loaded when it is run, and its failure is one line for people.
 import { type Command, Option } from 'commander';
-import type { CreateFlags } from './archive-create.ts';
-import type { LintFlags } from './archive-lint.ts';
+import type { CreateFlags } from './archive/create.ts';
+import type { LintFlags } from './archive/lint.ts';
 
 const FORMATS = ['default', 'zip-store', 'tgz', 'no-archive'];
 const RUNTIMES = ['python', 'python3', 'LSP', 'node', 'onnx'];
@@ -17,7 +17,7 @@ export function addArchiveCommand(program: Command, version: string): void {
     .option('--json', 'as JSON')
     .action((path: string, flags: { readonly json?: boolean }) =>
       orSay(path, async () => {
-        const { inspectArchive } = await import('./archive-inspect.ts');
+        const { inspectArchive } = await import('./archive/inspect.ts');
         await inspectArchive(path, flags);
       }),
     );
@@ -29,7 +29,7 @@ export function addArchiveCommand(program: Command, version: string): void {
     .addOption(pythonOption())
     .action((paths: string[], flags: LintFlags) =>
       orSay(undefined, async () => {
-        const { lintArchives } = await import('./archive-lint.ts');
+        const { lintArchives } = await import('./archive/lint.ts');
         process.exitCode = await lintArchives(paths, flags);
       }),
     );
@@ -60,7 +60,7 @@ function addCreate(archive: Command, version: string): void {
     .addOption(pythonOption())
     .action((source: string | undefined, flags: CreateFlags) =>
       orSay(undefined, async () => {
-        const { createArchive } = await import('./archive-create.ts');
+        const { createArchive } = await import('./archive/create.ts');
         await createArchive(source, flags, version);
       }),
     );
@@ -75,9 +75,12 @@ async function orSay(subject: string | undefined, act: () => Promise<void>): Pro
   try {
     await act();
   } catch (thrown) {
-    const { printable } = await import('./archive-words.ts');
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
-    process.stderr.write(`sconce: ${printable(subject === undefined ? message : `${subject}: ${message}`)}\n`);
+    const { ServingError } = await import('../core/errors.ts');
+    const { failureText } = await import('./terminal/failure.ts');
+    const { printable } = await import('./terminal/words.ts');
+    // What is wrong with an archive is said without its name.
+    const where = subject !== undefined && thrown instanceof ServingError ? `${subject}: ` : '';
+    process.stderr.write(`sconce: ${printable(where + failureText(thrown))}\n`);
     process.exitCode = thrown instanceof Error && 'exitCode' in thrown ? Number(thrown.exitCode) : 1;
   }
 }

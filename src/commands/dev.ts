@@ -1,15 +1,15 @@
 // `sconce dev MODEL`: serves a folder as it stands and loads it again on each save, the old version answering until the new one does. Failures of
 // the handler are told on the terminal and never end the command; Ctrl-C does.
 import type { RunningServer } from '../server.ts';
-import { AuthorLog } from './author-log.ts';
-import { type AuthorFlags, authorSettings, startAuthorServer } from './author-server.ts';
-import { debuggerNotice } from './debug-flags.ts';
-import { DevSession } from './dev-session.ts';
-import { FolderWatch } from './folder-watch.ts';
-import { withFreePorts } from './free-addresses.ts';
-import { findTarget } from './model-target.ts';
-import { paintFor } from './paint.ts';
-import { startFailure } from './serve.ts';
+import { AuthorLog } from './author/author-log.ts';
+import { type AuthorFlags, authorSettings, startAuthorServer } from './author/author-server.ts';
+import { debuggerNotice } from './author/debug-flags.ts';
+import { DevSession } from './author/dev-session.ts';
+import { FolderWatch } from './author/folder-watch.ts';
+import { withFreePorts } from './author/free-addresses.ts';
+import { findTarget } from './author/model-target.ts';
+import { failureText } from './terminal/failure.ts';
+import { paintFor } from './terminal/paint.ts';
 
 /** What was written behind `sconce dev`, as commander names it. */
 export interface DevFlags extends AuthorFlags {
@@ -66,7 +66,7 @@ export async function dev(path: string, flags: DevFlags, version: string): Promi
     await stopping;
   } catch (error) {
     if (!giveUp.signal.aborted) {
-      process.stderr.write(`sconce: ${startFailure(error)}\n`);
+      process.stderr.write(`sconce: ${failureText(error)}\n`);
       process.exitCode = 1;
     }
   }

@@ -4,11 +4,12 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from '../config/config-error.ts';
 import { isModelName, MODEL_NAME_RULE } from '../core/model-name.ts';
-import { startFailure } from './serve.ts';
+import { failureText } from './terminal/failure.ts';
+import { shellWord } from './terminal/words.ts';
 
 /** What was written behind `sconce init`, as commander names it. */
 export interface InitFlags {
-  readonly template: string;
+  readonly template?: string;
 }
 
 const TEMPLATES_DIR = fileURLToPath(new URL('../../templates/', import.meta.url));
@@ -21,24 +22,27 @@ const TEST_OF_TEMPLATE: ReadonlyMap<string, string> = new Map([
 /** Makes the folder and says what to try. What fails is told on stderr and leaves exit status 1; it does not throw. */
 export async function init(folder: string, { template }: InitFlags): Promise<void> {
   try {
-    const test = TEST_OF_TEMPLATE.get(template);
-    if (test === undefined)
-      throw new ConfigError(`--template ${template}: expected ${[...TEST_OF_TEMPLATE.keys()].join(', ')}`);
+    const test = TEST_OF_TEMPLATE.get(template ?? '');
+    if (template === undefined || test === undefined)
+      throw new ConfigError(
+        `--template ${template ?? 'is missing'}: expected ${[...TEST_OF_TEMPLATE.keys()].join(', ')}`,
+      );
     const files = await makeFolder(resolve(folder), template);
     const path = relative(process.cwd(), resolve(folder)) || '.';
+    const word = shellWord(path);
     process.stdout.write(
       [
         `${path} has ${files.join(', ')}.`,
         '',
         'Try:',
-        `  sconce invoke ${path} ${join(path, 'sample.json')}`,
-        `  sconce dev ${path}`,
-        `  ${path === '.' ? '' : `cd ${path} && `}${test}`,
+        `  sconce invoke ${word} ${shellWord(join(path, 'sample.json'))}`,
+        `  sconce dev ${word}`,
+        `  ${path === '.' ? '' : `cd ${word} && `}${test}`,
         '',
       ].join('\n'),
     );
   } catch (error) {
-    process.stderr.write(`sconce: ${startFailure(error)}\n`);
+    process.stderr.write(`sconce: ${failureText(error)}\n`);
     process.exitCode = 1;
   }
 }

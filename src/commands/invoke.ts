@@ -9,16 +9,16 @@ import { ServingError } from '../core/errors.ts';
 import type { Job } from '../core/job.ts';
 import type { ModelSpec } from '../core/model-spec.ts';
 import type { RunningServer } from '../server.ts';
-import { AuthorLog } from './author-log.ts';
-import { type AuthorFlags, authorSettings, startAuthorServer } from './author-server.ts';
-import { debuggerNotice } from './debug-flags.ts';
-import { writeAnswer } from './invoke-answer.ts';
-import { type InvokeRequest, type RequestFlags, readRequests } from './invoke-request.ts';
-import { findTarget, type ModelTarget } from './model-target.ts';
-import { paintFor } from './paint.ts';
-import { startFailure } from './serve.ts';
-import { phaseNames, stageTable } from './stage-table.ts';
-import { StageTimes } from './stage-times.ts';
+import { AuthorLog } from './author/author-log.ts';
+import { type AuthorFlags, authorSettings, startAuthorServer } from './author/author-server.ts';
+import { debuggerNotice } from './author/debug-flags.ts';
+import { checkOutputFile, LostOutput, writeAnswer } from './author/invoke-answer.ts';
+import { type InvokeRequest, type RequestFlags, readRequests } from './author/invoke-request.ts';
+import { findTarget, type ModelTarget } from './author/model-target.ts';
+import { StageTimes } from './author/stage-times.ts';
+import { failureText } from './terminal/failure.ts';
+import { paintFor } from './terminal/paint.ts';
+import { phaseNames, stageTable } from './terminal/stage-table.ts';
 
 /** What was written behind `sconce invoke`, as commander names it. */
 export interface InvokeFlags extends AuthorFlags, RequestFlags {
@@ -33,6 +33,8 @@ interface Run {
   readonly flags: InvokeFlags;
   readonly log: AuthorLog;
   readonly times: StageTimes;
+  /** The user has given it up. */
+  readonly signal: AbortSignal;
 }
 
 /** Runs the requests. What fails is told on stderr and leaves exit status 1; it does not throw. */
@@ -50,19 +52,30 @@ export async function invoke(
     const requests = await readRequests(files, flags);
     if (flags.output !== undefined && requests.length > 1)
       throw new ConfigError('--output takes the answer of one request; there are several');
+    if (flags.output !== undefined) await checkOutputFile(flags.output);
     const paint = { output: paintFor(process.stderr, process.env), messages: paintFor(process.stderr, process.env) };
     const { folder } = target;
     const log = new AuthorLog({ output: process.stderr, messages: process.stderr, paint, folder });
-    isGood = await onServer({ target, requests, flags, log, times: new StageTimes() }, version, giveUp.signal);
+    const { signal } = giveUp;
+    isGood = await onServer({ target, requests, flags, log, times: new StageTimes(), signal }, version);
   } catch (error) {
-    if (!giveUp.signal.aborted) process.stderr.write(`sconce: ${startFailure(error)}\n`);
+    // What a reader has not read to its end was answered all the same.
+    if (error instanceof LostOutput && error.isClosed) isGood = true;
+    else if (!giveUp.signal.aborted) tell(error, flags);
   }
   process.exitCode = giveUp.signal.aborted ? 130 : isGood ? 0 : 1;
 }
 
+function tell(error: unknown, { output }: InvokeFlags): void {
+  // Whoever watches over standard output has said it.
+  if (error instanceof LostOutput && output === undefined) return;
+  const message = error instanceof LostOutput ? `--output ${output}: ${error.message}` : failureText(error);
+  process.stderr.write(`sconce: ${message}\n`);
+}
+
 /** Whether every request was answered well. */
-async function onServer(run: Run, version: string, signal: AbortSignal): Promise<boolean> {
-  const { target, requests, flags, log, times } = run;
+async function onServer(run: Run, version: string): Promise<boolean> {
+  const { target, requests, flags, log, times, signal } = run;
   const beganAt = performance.now();
   const { config, workerDebugger } = await authorSettings(target, flags);
   if (workerDebugger !== undefined) log.say(debuggerNotice(workerDebugger));
@@ -94,12 +107,13 @@ async function onServer(run: Run, version: string, signal: AbortSignal): Promise
 
 /** Loads the model, has every request answered, and shows the times. Whether all went well. */
 async function answerAll(run: Run, server: RunningServer, beganAt: number): Promise<boolean> {
-  const { log } = run;
+  const { log, signal } = run;
   try {
     return await log.during(() => loadAndAnswer(run, server, beganAt));
   } catch (error) {
     if (!(error instanceof ServingError)) throw error;
-    log.fail({ message: error.message, trace: error.details.trace, hint: error.details.hint });
+    // What fails because the server was stopped is nobody's fault.
+    if (!signal.aborted) log.fail({ message: error.message, trace: error.details.trace, hint: error.details.hint });
     return false;
   }
 }

@@ -8,6 +8,7 @@ import type { ServerConfig } from '../config/server-config.ts';
 import type { RunningServer } from '../server.ts';
 import type { ServerHooks } from '../server-hooks.ts';
 import type { ServerLog } from '../telemetry/logger.ts';
+import { failureText } from './terminal/failure.ts';
 
 /** What was written behind `sconce serve`, as commander names it. */
 export interface ServeFlags {
@@ -67,14 +68,14 @@ export async function serveUntilSignal(command: ServingCommand): Promise<void> {
   } catch (error) {
     if (giveUp.signal.aborted) return;
     await serverLog.flush();
-    process.stderr.write(`${command.name}: ${startFailure(error)}\n`);
+    process.stderr.write(`${command.name}: ${failureText(error)}\n`);
     process.exitCode = 1;
   }
 }
 
 /** Whoever named one model waits for it. */
 async function progressHooks(): Promise<ServerHooks> {
-  const { LoadLine } = await import('./load-line.ts');
+  const { LoadLine } = await import('./terminal/load-line.ts');
   const line = new LoadLine(process.stderr, () => performance.now());
   return { onLoadPhase: (model, report) => line.hear(model, report) };
 }
@@ -133,16 +134,4 @@ function stopOnSignal(stop: () => Promise<void>, serverLog: ServerLog): void {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-}
-
-/** Why a start failed, in words for whoever typed the command. */
-export function startFailure(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
-  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
-  // A socket of the file system has a path as its address, and -1 as its port.
-  const where = port === undefined || port < 0 ? address : `${address}:${port}`;
-  if (code === 'EADDRINUSE')
-    return `${where} is in use by another process; stop it, or choose another address (inference_address, management_address, metrics_address)`;
-  if (code === 'EACCES') return `${where} may not be opened by this user; choose a port above 1023, or another address`;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

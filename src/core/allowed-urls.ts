@@ -19,6 +19,9 @@ export type UnlistedUrls = 'public-http' | 'all';
 /** Names that no host can have: the top-level name `invalid` is reserved. */
 const STRANGER = 'sconce-7d1c40a9.invalid';
 
+const SIGNS = '0123456789abcdefghijklmnopqrstuvwxyz';
+const OTHER_SIGNS = '5678901234defabcqrstuvwxyzghijklmnop';
+
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
 export class AllowedUrls {
@@ -43,14 +46,38 @@ export class AllowedUrls {
   }
 }
 
-/**
- * Whether the pattern means the host of this URL, and not any host: it must not fit the same URL at a stranger's host. For a name, a
- * stranger may also be somebody whose domain begins with it (`http://models.corp.*` fits `http://models.corp.evil.example/`).
- */
+/** Whether the pattern means the host of this URL, or its domain or network, and would not fit the same URL at a stranger's host. */
 function namesHost(pattern: UrlPattern, url: URL): boolean {
-  if (fits(pattern, withHost(url, STRANGER))) return false;
-  if (isLiteral(url.hostname) || /^localhost\.?$/.test(url.hostname)) return true;
-  return !fits(pattern, withHost(url, `${url.hostname.replace(/\.$/, '')}.${STRANGER}`));
+  return !strangersTo(url.hostname).some((stranger) => {
+    const other = new URL(url);
+    // What cannot be a host leaves the URL as it is.
+    other.hostname = stranger;
+    return other.hostname !== url.hostname && fits(pattern, other);
+  });
+}
+
+/**
+ * Hosts that an expression fits, too, unless it says whose host it means. Somebody else may own any name but this one: a name that differs
+ * in one letter of its last two labels (`http://.*\\.com/.*`, `http://[\\w.]+/.*`, or a dot that stands for any letter), or one that goes
+ * on (`http://models.corp.*` fits `http://models.corp.evil.example/`). Of an address, its first number must be meant.
+ */
+function strangersTo(hostname: string): string[] {
+  const name = hostname.replace(/\.$/, '');
+  const isAddress = name.startsWith('[') || /^[\d.]+$/.test(name);
+  const ending = /[^.]*(?:\.[^.]*)?$/.exec(name);
+  const owned = isAddress ? /[\da-f]+/.exec(name) : ending;
+  const start = owned?.index ?? 0;
+  const changed = [...(owned?.[0] ?? '')].map((sign, at) => {
+    const index = start + at;
+    return name.slice(0, index) + otherSign(sign) + name.slice(index + 1);
+  });
+  const goesOn = isAddress || name === 'localhost' ? [] : [`${name}.${STRANGER}`, `${name}.invalid`];
+  return [STRANGER, ...goesOn, ...changed];
+}
+
+/** A letter for a letter, a digit for a digit, and in an IPv6 address one of its digits for another; a hyphen stays. */
+function otherSign(sign: string): string {
+  return OTHER_SIGNS[SIGNS.indexOf(sign)] ?? sign;
 }
 
 function fits(pattern: UrlPattern, url: URL): boolean {
@@ -66,14 +93,4 @@ function spellings(url: URL): string[] {
   const port = DEFAULT_PORTS[url.protocol];
   if (port === undefined || bare.port !== '') return [bare.href];
   return [bare.href, bare.href.replace(`//${bare.host}`, `//${bare.host}:${port}`)];
-}
-
-function withHost(url: URL, hostname: string): URL {
-  const other = new URL(url);
-  other.hostname = hostname;
-  return other;
-}
-
-function isLiteral(hostname: string): boolean {
-  return hostname.startsWith('[') || /^[\d.]+$/.test(hostname);
 }

@@ -58,10 +58,11 @@ export class Serving {
         this.outbox.finish(ends, handlerMs);
         return this.#begin();
       });
-      await this.#channels.sent();
-      // A handler may never let the event loop go round, and its timers and what it prints depend on that.
-      await turn();
-      batch ??= this.#begin();
+      if (batch !== undefined) {
+        await this.#channels.sent();
+        // A handler may never let the event loop go round, and its timers and what it prints depend on that.
+        await turn();
+      }
     }
     this.#isWorking = false;
     for (const resolve of this.#idleWaiters.splice(0)) resolve();

@@ -6,6 +6,8 @@ import type { ModelMetric } from '../core/ports.ts';
 
 /** How many combinations of label values one metric may have. */
 export const MAX_SERIES = 1_000;
+/** How many all of them may have together. */
+const MAX_ALL_SERIES = 20_000;
 /** How many metrics handlers may have. */
 export const MAX_METRICS = 1_000;
 const MAX_LABEL_CHARACTERS = 256;
@@ -21,7 +23,7 @@ const DROPPED = {
   unlisted:
     'it is not in model_metrics of the metrics_config file; list it there, or set model_metrics_auto_detect=true',
   mismatch: 'its kind, dimensions or value do not fit what was reported or listed under this name before',
-  too_many_series: `its dimensions have more than ${MAX_SERIES} combinations of values; put what tells requests apart into the log`,
+  too_many_series: `its dimensions have more than ${MAX_SERIES} combinations of values, or all metrics of handlers more than ${MAX_ALL_SERIES}; put what tells requests apart into the log`,
   too_many_metrics: `handlers report more than ${MAX_METRICS} metrics; use dimensions in place of names`,
 } as const;
 
@@ -51,6 +53,7 @@ export class HandlerMetrics {
   readonly #known = new Map<string, KnownMetric>();
   readonly #dropped: Record<DropReason, number> = { unlisted: 0, mismatch: 0, too_many_series: 0, too_many_metrics: 0 };
   readonly #told = new Set<string>();
+  #allSeries = 0;
 
   constructor(options: HandlerMetricsOptions) {
     this.#options = options;
@@ -81,8 +84,10 @@ export class HandlerMetrics {
     if (!fits || (known.kind === 'counter' && !(report.value >= 0))) return this.#drop(name, 'mismatch');
     const series = values.join('\u0000');
     if (!known.series.has(series)) {
-      if (known.series.size >= MAX_SERIES) return this.#drop(name, 'too_many_series');
+      if (known.series.size >= MAX_SERIES || this.#allSeries >= MAX_ALL_SERIES)
+        return this.#drop(name, 'too_many_series');
       known.series.add(series);
+      this.#allSeries += 1;
     }
     const ordered = Object.fromEntries(known.labelNames.map((label, index) => [label, values[index] ?? '']));
     if (known.metric instanceof Counter) known.metric.inc(ordered, report.value);

@@ -37,7 +37,9 @@ export function loadLog(log: Log, clock: Clock, facts: () => object): (report: P
 
 function figures({ phase, tookMs, doneBytes, totalBytes }: PhaseReport): object {
   const megabytes = (bytes: number | undefined) => (bytes === undefined ? undefined : round(bytes / MEBIBYTE, 1));
-  return { phase, seconds: round(tookMs / 1000, 3), MiB: megabytes(doneBytes), totalMiB: megabytes(totalBytes) };
+  const MiB = megabytes(doneBytes);
+  const MiBPerSec = MiB === undefined || tookMs === 0 ? undefined : round((MiB / tookMs) * 1000, 1);
+  return { phase, seconds: round(tookMs / 1000, 3), MiB, totalMiB: megabytes(totalBytes), MiBPerSec };
 }
 
 function round(value: number, digits: number): number {

@@ -2,7 +2,7 @@
 // cannot join a fuller batch, nor go to another worker: only where they will not wait for long is it worth it.
 
 /** What counts as "not long". */
-const MOMENT_MS = 1;
+const MOMENT_MS = 5;
 /** A slow batch is remembered for a while, so that a handler that is slow now and then is not trusted at its first quick answer. */
 const REMEMBERED_SHARE = 0.9;
 

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { archiverHelp } from '../../src/commands/archive/archiver-flags.ts';
 import { addArchiveCommand } from '../../src/commands/archive.ts';
-import { helpText } from '../../src/commands/archive-drop-in-flags.ts';
 
 const PAGE = readFileSync(fileURLToPath(new URL('../../docs/reference/command-line.md', import.meta.url)), 'utf8');
 
@@ -29,7 +29,7 @@ describe('docs/reference/command-line.md', () => {
   );
 
   it('has the flags of torch-model-archiver', () => {
-    const rows = [...helpText().matchAll(/^ {2}(-.*)$/gm)].map(([, row]) => row ?? '');
+    const rows = [...archiverHelp().matchAll(/^ {2}(-.*)$/gm)].map(([, row]) => row ?? '');
     const flags = rows.flatMap((row) => [...row.matchAll(/(?:^|, )(-[\w-]+)/g)].map(([, flag]) => flag ?? ''));
     expect(documentedFlags('torch-model-archiver')).toEqual(flags.filter((flag) => !/^-h|^--help/.test(flag)).sort());
   });

@@ -1,7 +1,9 @@
-// Downloads of a whole server: its thread, its start and its end, certificates, and what is left when it is killed.
+// Downloads of a whole server: its start and its end, certificates, and what is left when it is killed.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -46,11 +48,26 @@ async function server(port: number, options: ServerOptions = {}): Promise<TestSe
   return made;
 }
 
+/** A proxy that opens tunnels, and the ones it was asked for. */
+async function tunnel() {
+  const asked: { place: string | undefined; user: string | undefined }[] = [];
+  const proxy = createServer().on('connect', (request, socket) => {
+    asked.push({ place: request.url, user: request.headers['proxy-authorization'] });
+    const [host = '', port] = (request.url ?? '').split(':');
+    const onward = connect(Number(port), host, () => socket.write('HTTP/1.1 200 Fine\r\n\r\n'));
+    socket.pipe(onward).pipe(socket);
+    for (const side of [socket, onward]) side.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  ends.push(async () => proxy.close());
+  return { asked, port: (proxy.address() as AddressInfo).port };
+}
+
 const register = (one: TestServer, url: string) => fetch(`${one.management}/models?url=${url}`, { method: 'POST' });
 const honest: Answering = (request, response) => serveBytes(request, response, archive, { etag: '"one"' });
 
 describe('a server that fetches', () => {
-  it('resumes what is broken off, in its thread, and serves the model', async () => {
+  it('resumes what is broken off, and serves the model', async () => {
     const { origin, port, requests } = await host((request, response, count) =>
       count === 0 ? serveCutOff(response, archive, 1_500_000, { etag: '"one"' }) : honest(request, response, count),
     );
@@ -113,7 +130,7 @@ describe('a server that fetches', () => {
     expect((await register(second, 'noop.mar')).status).toBe(200);
   });
 
-  it('trusts an authority that NODE_EXTRA_CA_CERTS names', async (context) => {
+  it('trusts an authority that NODE_EXTRA_CA_CERTS names, and goes through the tunnel of a proxy', async (context) => {
     const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
     const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
     const args = [
@@ -137,9 +154,15 @@ describe('a server that fetches', () => {
     if (!isMade) return context.skip('openssl is not installed');
     const tls = { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') };
     const { origin, port } = await host(honest, tls);
-    const one = await server(port, { env: { NODE_EXTRA_CA_CERTS: cert } });
-    const answer = await register(one, `${origin}/noop.mar`);
-    expect(answer.status, await answer.text()).toBe(200);
+    const proxy = await tunnel();
+    for (const env of [{}, { https_proxy: `http://joe:s3cret@127.0.0.1:${proxy.port}` }]) {
+      const one = await server(port, { env: { NODE_EXTRA_CA_CERTS: cert, ...env } });
+      const answer = await register(one, `${origin}/noop.mar`);
+      expect(answer.status, await answer.text()).toBe(200);
+      await one.stop();
+    }
+    const user = `Basic ${Buffer.from('joe:s3cret').toString('base64')}`;
+    expect(proxy.asked).toEqual([{ place: `127.0.0.1:${port}`, user }]);
   });
 
   it('tells in describe and in the log how far it is', async () => {

@@ -45,10 +45,22 @@ test.each([
       body: await readFile(join(author.path, 'first', 'sample.json')),
     });
     expect(await response.json()).toMatchObject(answer);
+    // As `curl -T FILE` does, which is what the first steps say.
+    const untyped = await fetch(`${inference}/predictions/first`, {
+      method: 'PUT',
+      body: await readFile(join(author.path, 'first', 'sample.json')),
+    });
+    expect(await untyped.json()).toMatchObject(answer);
     expect(await server.interrupt()).toBe(0);
   },
   120_000,
 );
+
+test('what it says to try can be pasted where names have spaces in them', async () => {
+  const told = await done("sconce init 'my models/first' --template python");
+  const invoke = /^ {2}(sconce invoke .*)$/m.exec(told)?.[1] ?? '';
+  expect(JSON.parse(await done(invoke))).toMatchObject({ mood: 'glad' });
+});
 
 test('a folder in a folder, and the empty folder at hand, get their names', async () => {
   await done('sconce init models/second --template python');
@@ -64,6 +76,7 @@ test.each([
   ['full --template python', /full: the folder is not empty/],
   ['full/file --template python', /full\/file: this is a file/],
   ["'not a name' --template python", /the folder gives the model its name/],
+  ['new', /--template is missing: expected python, typescript, onnx/],
   ['new --template rust', /--template rust: expected python, typescript, onnx/],
   ['new', /--template/],
 ])('`sconce init %s` is refused', async (args, message) => {

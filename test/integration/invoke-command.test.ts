@@ -157,6 +157,15 @@ test('Ctrl-C in the middle of a request leaves nothing', async () => {
   expect(await terminal.leftFiles()).toEqual([]);
 });
 
+test('Ctrl-C while the model loads says nothing: nothing went wrong', async () => {
+  await author.write('echo/handler.py', 'import time\nprint("importing", flush=True)\ntime.sleep(600)\n');
+  const terminal = await author.run('exec sconce invoke echo --json 1');
+  await terminal.find(/^importing$/m);
+  expect(await terminal.interrupt()).toBe(130);
+  expect(terminal.stderr).toBe('importing\n');
+  expect(await terminal.leftFiles()).toEqual([]);
+});
+
 test.each([
   ['nothing --json 1', 'nothing: there is no such file or folder'],
   ['echo', 'there is no request; name files'],

@@ -229,6 +229,6 @@ test('a log that cannot be written ends the start, and it is said what to do', a
   const { exitCode, stderr } = await home.run(['--start', '--model-store', 'model_store', '--dt']);
   expect(exitCode).toBe(1);
   expect(stderr).toMatch(
-    /^torchserve: EEXIST: .*logs'; correct the permissions, or name other folders with LOG_LOCATION and TMPDIR\n$/m,
+    /^torchserve: \S*logs: a file of this name is in the way \(EEXIST\); correct the permissions, or name other folders with LOG_LOCATION and TMPDIR\n$/m,
   );
 });

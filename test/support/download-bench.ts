@@ -2,7 +2,6 @@
 import { mkdir, mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runDownload } from '../../src/archive/download-job.ts';
 import { Downloads, type DownloadsOptions } from '../../src/archive/downloads.ts';
 import type { SourceFile, SourceRequest } from '../../src/archive/source-file.ts';
 import type { GivenSetting } from '../../src/config/config-error.ts';
@@ -54,8 +53,6 @@ export async function downloadBench(
     log: (level, message, details) => log.push({ level, message, details }),
     silenceMs: 10_000,
     limits: QUICK,
-    // In the test's own process: a thread is what the built server has.
-    runner: async () => ({ run: runDownload, close: async () => {} }),
     ...others,
   });
   return {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -142,6 +142,19 @@ describe('an archive from a URL', () => {
     await rename(join(store, 'mine'), file.path);
     await file.release();
     expect(await names()).toEqual(['model.mar']);
+  });
+
+  it('that cannot be removed is told of in the log, and troubles nobody who gives it up', async () => {
+    const [{ origin }, { fetch, store, names, log }] = [await host(honest), await bench()];
+    const file = await fetch(`${origin}/model.mar`);
+    for (const name of await names()) {
+      await rm(join(store, name));
+      await mkdir(join(store, name));
+    }
+    await file.release();
+    expect(log).toContainEqual(
+      expect.objectContaining({ level: 'warn', message: 'a downloaded archive could not be removed' }),
+    );
   });
 
   it('from another URL with the same last name is refused', async () => {

@@ -41,6 +41,10 @@ describe('with a list', () => {
     expect(await verdict('http://10\\.0\\..*', 'http://10.0.3.4/a.mar')).toBe('any-address');
     expect(await verdict('http://localhost:.*', 'http://localhost:9000/a.mar')).toBe('any-address');
     expect(await verdict('http://\\[::1\\]:9000/.*', 'http://[::1]:9000/a.mar')).toBe('any-address');
+    expect(await verdict('http://10\\.\\d+\\.\\d+\\.\\d+/.*', 'http://10.0.3.4/a.mar')).toBe('any-address');
+    expect(await verdict('http://(127|192)\\..*', 'http://192.168.0.1/a.mar')).toBe('any-address');
+    expect(await verdict('http://\\[fd00:.*', 'http://[fd00:ec2::1]/a.mar')).toBe('any-address');
+    expect(await verdict('http://models.corp.example/.*', 'http://models.corp.example/a.mar')).toBe('any-address');
     expect(await verdict('https?://.*\\.corp\\.example/.*', 'http://store.corp.example/a.mar')).toBe('any-address');
   });
 
@@ -53,6 +57,15 @@ describe('with a list', () => {
       'https://.*\\.corp\\.example/.*',
       'https://evil.example/.corp.example/a.mar',
     ],
+    ['letters of any host', 'https?://[\\w.]+/.*', 'http://localhost/a.mar'],
+    ['a dotted anything', 'https?://[a-z.]+/.*', 'http://inside.example/a.mar'],
+    ['a short anything', 'http://.{15}/.*', 'http://169.254.169.254/a.mar'],
+    ['any address of four numbers', 'http://\\d+\\.\\d+\\.\\d+\\.\\d+/.*', 'http://169.254.169.254/a.mar'],
+    ['any address of signs', 'http://[\\d.:]+/.*', 'http://127.0.0.1:8081/a.mar'],
+    ['any IPv6 address', 'http://\\[[0-9a-f:]+\\]/.*', 'http://[::1]/a.mar'],
+    ['a domain in which everybody has a name', 'https?://.*\\.com/.*', 'http://evil.com/a.mar'],
+    ['a domain whose beginning is open', 'http://.*corp\\.example/.*', 'http://evilcorp.example/a.mar'],
+    ['a name whose dots stand for any letter', 'http://models.corp.example/.*', 'http://modelsxcorp.example/a.mar'],
     ['a beginning that other hosts can have', 'http://models.corp.*', 'http://models.corp.evil.example/a.mar'],
   ])('does not take %s for the name of a host', async (_, list, url) => {
     expect(await verdict(list, url)).toBe('public-only');

@@ -29,9 +29,9 @@ it('the log has a line for the end of each phase, and one every five seconds of 
   await progress.during('load', () => Promise.reject(new Error('no'))).catch(() => {});
   clock.advance(60_000);
   expect(lines).toEqual([
-    { model: 'm', phase: 'download', seconds: 5, MiB: 1, totalMiB: 3, msg: 'download is going on' },
-    { model: 'm', phase: 'download', seconds: 10, MiB: 1, totalMiB: 3, msg: 'download is going on' },
-    { model: 'm', phase: 'download', seconds: 10, MiB: 1, totalMiB: 3, msg: 'download done' },
+    { model: 'm', phase: 'download', seconds: 5, MiB: 1, totalMiB: 3, MiBPerSec: 0.2, msg: 'download is going on' },
+    { model: 'm', phase: 'download', seconds: 10, MiB: 1, totalMiB: 3, MiBPerSec: 0.1, msg: 'download is going on' },
+    { model: 'm', phase: 'download', seconds: 10, MiB: 1, totalMiB: 3, MiBPerSec: 0.1, msg: 'download done' },
     { model: 'm', phase: 'load', seconds: 0, msg: 'load failed' },
   ]);
 });
