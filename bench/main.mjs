@@ -81,8 +81,11 @@ await Promise.all([sconce.stop(), other?.stop(), floor.stop()]);
 
 progress('networks for the ONNX part');
 const store = await makeOnnxModels();
-const onnx =
-  store === undefined ? [] : await onnxFigures(OWN_MAIN, store, load, { durationMs, disturbances, progress });
+const { against } = options;
+const { own: onnx, others: otherOnnx } =
+  store === undefined
+    ? { own: [], others: [] }
+    : await onnxFigures(OWN_MAIN, store, load, { durationMs, against, disturbances, progress });
 await store?.remove();
 load.stop();
 
@@ -101,14 +104,14 @@ figures.push({
 });
 
 progress('');
-const file = writeJson(RESULTS, { rounds, durationMs, disturbances, figures, onnx, otherFigures });
+const file = writeJson(RESULTS, { rounds, durationMs, disturbances, figures, onnx, otherFigures, otherOnnx });
 console.log(tableOf(figures));
 console.log(
   onnx.length > 0
     ? `\nONNX models beside a bare loop of session.run, in ${ONNX_ROUNDS} rounds\n\n${tableOf(onnx)}`
     : '\nThe ONNX part is left out: it needs a Python with torch and torchvision (SCONCE_TORCH_PYTHON).',
 );
-if (otherFigures.length > 0) console.log(`\nThe other build, ${options.against}\n\n${tableOf(otherFigures)}`);
+if (against !== undefined) console.log(`\nThe other build, ${against}\n\n${tableOf([...otherFigures, ...otherOnnx])}`);
 console.log(`\nMedians of ${rounds} interleaved rounds of ${durationMs / 1000} s each. Written to ${file}`);
 const worst = Math.max(...disturbances);
 if (worst > 0.05)

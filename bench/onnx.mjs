@@ -17,40 +17,45 @@ const MLP_CONNECTIONS = 64;
  * @param {string} main the built command
  * @param {import('./onnx-models.mjs').ModelStore} store
  * @param {import('./load.mjs').Load} load
- * @param {{ durationMs: number, disturbances: number[], progress: (text: string) => void }} plan
- * @returns {Promise<import('./report.mjs').Figure[]>}
+ * @param {{ durationMs: number, against: string | undefined, disturbances: number[], progress: (text: string) => void }} plan
+ *   `against` is another build's main.js, which takes turns with this one at ResNet-18
+ * @returns {Promise<{ own: import('./report.mjs').Figure[], others: import('./report.mjs').Figure[] }>}
  */
-export async function onnxFigures(main, { folder }, load, { durationMs, disturbances, progress }) {
+export async function onnxFigures(main, { folder }, load, { durationMs, against, disturbances, progress }) {
   const networkOf = (model) => join(folder, model, 'network.onnx');
   progress('workers for ONNX models start');
   const starts = [await startFigure('mlp'), await startFigure('resnet18')];
   const sconce = await startSconce(main, 'Sconce', folder);
+  const other = against === undefined ? undefined : await startSconce(against, 'the other build', folder);
   try {
     await sconce.register('resnet18', 'batch_size=1', 'resnet18');
+    await other?.register('resnet18', 'batch_size=1', 'resnet18');
     await sconce.register('mlp', `batch_size=${MLP_BATCH}`, 'mlp');
-    return [...(await resnetFigures()), ...(await mlpFigures()), ...starts];
+    const { own, others } = await resnetFigures();
+    return { own: [...own, ...(await mlpFigures()), ...starts], others };
   } finally {
-    await sconce.stop();
+    await Promise.all([sconce.stop(), other?.stop()]);
   }
 
   async function resnetFigures() {
     const bare = await BareSession.open(networkOf('resnet18'), PICTURE);
     const request = post('/predictions/resnet18', ['content-type: application/octet-stream'], randomTensor(PICTURE));
+    const subjects = other === undefined ? [sconce] : [sconce, other];
     const contenders = [
       { subject: bare, load: bare },
-      { subject: sconce, request, connections: 1 },
-      { subject: sconce, request, connections: 2 },
+      ...subjects.flatMap((subject) => [1, 2].map((connections) => ({ subject, request, connections }))),
     ];
     progress('ResNet-18: warming up');
     await compare(load, contenders, { rounds: 1, durationMs });
     progress('ResNet-18');
-    const [floor, lone, two] = await compare(load, contenders, { rounds: ONNX_ROUNDS, durationMs });
+    const [floor, ...samples] = await compare(load, contenders, { rounds: ONNX_ROUNDS, durationMs });
     disturbances.push(floor.othersShare);
     await bare.stop();
-    return [
+    const rows = ([lone, two]) => [
       ...onnxRows('ResNet-18 in raw bytes, 1 connection', lone, floor),
       ...onnxRows('ResNet-18 in raw bytes, 2 connections', two, floor, { bound: 'at least', value: 0.95 }),
     ];
+    return { own: rows(samples), others: other === undefined ? [] : rows(samples.slice(2)) };
   }
 
   async function mlpFigures() {

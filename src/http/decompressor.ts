@@ -2,7 +2,8 @@
 import type { Transform } from 'node:stream';
 import { createGunzip, createInflate } from 'node:zlib';
 import { ServingError } from '../core/errors.ts';
-import type { Compression } from './request-body.ts';
+
+export type Compression = 'gzip' | 'deflate';
 
 /** What comes out at a time: large enough for a body of megabytes to stay a list of few chunks. */
 const CHUNK_BYTES = 64 * 1024;

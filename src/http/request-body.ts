@@ -2,6 +2,7 @@
 // by a file that only such a request loads.
 import type { IncomingMessage } from 'node:http';
 import { ServingError } from '../core/errors.ts';
+import type { Compression } from './decompressor.ts';
 
 /** A body as the chunks that arrived, or that came out of what arrived. */
 export interface Body {
@@ -20,8 +21,6 @@ const NO_BODY: Body = { chunks: [], sizeBytes: 0 };
 
 /** The compressions that are opened, by the names that requests give them. */
 const COMPRESSIONS = { gzip: 'gzip', 'x-gzip': 'gzip', deflate: 'deflate' } as const;
-
-export type Compression = (typeof COMPRESSIONS)[keyof typeof COMPRESSIONS];
 
 /**
  * Reads the body to its end. Fails with BODY_TOO_LARGE before more than `limitBytes` have been kept, counted compressed and not; with

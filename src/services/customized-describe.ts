@@ -28,11 +28,11 @@ export interface CustomizedAnswer {
 }
 
 export class CustomizedDescribe {
-  readonly #inference: InferenceService;
+  readonly #inference: Pick<InferenceService, 'infer'>;
   readonly #warn: (message: string, details: object) => void;
 
   /** `warn` is told of an answer that is no JSON object. */
-  constructor(inference: InferenceService, warn: (message: string, details: object) => void) {
+  constructor(inference: Pick<InferenceService, 'infer'>, warn: (message: string, details: object) => void) {
     this.#inference = inference;
     this.#warn = warn;
   }

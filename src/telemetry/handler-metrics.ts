@@ -1,7 +1,7 @@
 // What handlers and workers report, as metrics: those that are listed with their listed unit and order of labels, others as their first report
 // has them. Whatever a handler does, what is kept stays bounded; what falls off is counted, and told once for each name.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { MetricKind, MetricsSettings } from '../core/listed-metrics.ts';
+import type { ListedMetric, MetricKind, MetricsSettings } from '../core/listed-metrics.ts';
 import type { ModelMetric } from '../core/ports.ts';
 
 /** How many combinations of label values one metric may have. */
@@ -15,6 +15,14 @@ const MAX_LABELS = 32;
 /** How many names are told of. */
 const MAX_TOLD = 100;
 const HOST_LABEL = 'Hostname';
+
+/** What is listed when nobody lists anything, and yet nothing else is to count; the server's own PredictionTime is beside it. */
+const HANDLER_TIME: ListedMetric = {
+  name: 'HandlerTime',
+  unit: 'Milliseconds',
+  kind: 'gauge',
+  dimensions: ['ModelName', 'Level'],
+};
 
 const KINDS = { counter: Counter, gauge: Gauge, histogram: Histogram };
 
@@ -57,7 +65,8 @@ export class HandlerMetrics {
 
   constructor(options: HandlerMetricsOptions) {
     this.#options = options;
-    for (const { name, kind, unit, dimensions } of options.settings.listed?.model ?? []) {
+    const { listed, isAutoDetecting } = options.settings;
+    for (const { name, kind, unit, dimensions } of listed?.model ?? (isAutoDetecting ? [] : [HANDLER_TIME])) {
       if (options.takenNames.has(name)) continue;
       try {
         this.#add(metricName(name), kind, unit, withHost(dimensions.map(labelName)));

@@ -47,7 +47,8 @@ export class ServerMetrics {
     this.#settings = settings;
     this.#write = options.write;
     const listed = settings.listed?.model.find(({ name }) => name === PREDICTION_TIME);
-    this.#predictionTimeUnit = listed?.unit ?? (settings.isAutoDetecting ? 'Milliseconds' : undefined);
+    const isShown = settings.listed === undefined || settings.isAutoDetecting;
+    this.#predictionTimeUnit = listed?.unit ?? (isShown ? 'Milliseconds' : undefined);
     this.#durations = new Histogram({
       name: 'sconce_request_duration_seconds',
       help: 'Time from the arrival of a request to the end of its answer',

@@ -53,6 +53,19 @@ test('the server, its health and its models describe themselves', async () => {
   expect((await ask('/v2/models/division/versions/1.0')).json()).toEqual(metadata);
 });
 
+test('a network describes itself to the management API as well, and explains nothing', async () => {
+  const [version] = (await send(`${server.management}/models/division?customized=true`)).json() as object[];
+  expect(version).toMatchObject({
+    customizedMetadata: { inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2] }], outputs: [{ name: 'y' }] },
+  });
+  const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [0, 1] }];
+  for (const path of ['/v2/models/division/explain', '/v2/models/division/versions/1.0/explain']) {
+    const answer = await ask(path, { method: 'POST', body: JSON.stringify({ inputs }) });
+    expect(answer.status).toBe(501);
+    expect(answer.json()).toEqual({ error: 'An ONNX model gives predictions, no explanations.' });
+  }
+});
+
 test('tensors go in and out as JSON, with the id of the request', async () => {
   const inputs = [{ name: 's', datatype: 'BYTES', shape: [2], data: ['a', 'grüß'] }];
   const answer = await infer('text', { id: 'one', inputs });

@@ -272,7 +272,7 @@ describe('the size of the cache', () => {
 
   it('is held by removing what was not used for longest, after an archive was unpacked', async () => {
     const [a = '', b = '', c = ''] = await three();
-    await use(server({ maxBytes: 600_000 }));
+    await use(server({ maxBytes: 700_000 }));
     expect(await names()).toHaveLength(4);
     await rm(join(folder, (await names()).find((name) => ![a, b, c].includes(name)) ?? ''), { recursive: true });
     const cache = server({ maxBytes: 450_000 });

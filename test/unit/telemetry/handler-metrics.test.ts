@@ -115,6 +115,18 @@ describe('reports of handlers', () => {
     expect(metricsOf([listed], true).report(report({ name: 'Other' }))).toBe('Bytes');
   });
 
+  it('are those of the built-in handlers alone, where nothing is listed and nothing detected', async () => {
+    const metrics = metricsOf(undefined, false);
+    const dimensions = [
+      ['ModelName', 'm'],
+      ['Level', 'Model'],
+    ] as const;
+    metrics.report(report({ name: 'HandlerTime', kind: 'gauge', dimensions }));
+    metrics.report(report());
+    expect(await samples()).toEqual(['HandlerTime{ModelName="m",Level="Model",Hostname="h"} 1']);
+    expect(metrics.dropped.unlisted).toBe(1);
+  });
+
   it('stop at the bounds of series and names, and what was there goes on', async () => {
     const metrics = metricsOf();
     for (let user = 0; user <= MAX_SERIES; user++) metrics.report(report({ dimensions: [['User', `${user}`]] }));
