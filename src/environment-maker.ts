@@ -1,5 +1,5 @@
 // Gives registrations the Python environments that their models ask for. What builds them is loaded with the first model that asks.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServerConfig } from './config/server-config.ts';
 import type { LoadProgress } from './core/load-progress.ts';
@@ -40,6 +40,9 @@ async function openEnvironments({ config, log, clock, orphanGuard }: Environment
   const folder = join(config.cacheDir, 'environments');
   const owners = join(folder, 'builders');
   await mkdir(owners, { recursive: true, mode: 0o700 });
+  for (const other of await readdir(owners)) {
+    if (await isGone(owners, other)) await rm(join(owners, other), { force: true });
+  }
   const name = await newOwner();
   await sayAlive(owners, name);
   setInterval(() => void sayAlive(owners, name), HEARTBEAT_MS).unref();

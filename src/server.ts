@@ -11,6 +11,7 @@ import { LoadProgress } from './core/load-progress.ts';
 import type { ModelSpec } from './core/model-spec.ts';
 import type { ModelVersion } from './core/model-version.ts';
 import type { Clock } from './core/ports.ts';
+import { queueFor } from './core/queue-for.ts';
 import { Registry } from './core/registry.ts';
 import { Scheduler } from './core/scheduler.ts';
 import { openDownloads } from './download-maker.ts';
@@ -203,6 +204,7 @@ function versionFactory(parts: VersionParts) {
     decodeInput: config.decodeInputRequest,
     env: { ...workerEnv(process.env, config.isHiddenFromWorkers), ...hooks.workerEnv },
     ipex: config.ipex,
+    sequenceHeaders: config.sequenceHeaders,
     envelope: config.serviceEnvelope,
     limitMaxImagePixels: config.limitMaxImagePixels,
     modelMetrics: config.metrics.listed?.model,
@@ -217,7 +219,8 @@ function versionFactory(parts: VersionParts) {
       model: spec.name,
       batchSize: spec.batchSize,
       maxBatchDelayMs: spec.maxBatchDelayMs,
-      queueSize: spec.queueSize,
+      queue: queueFor(spec, monotonicClock),
+      needsIdleWorker: spec.needsIdleWorker,
       clock: monotonicClock,
       observer: hooks.observer === undefined ? observer : bothObservers(observer, hooks.observer),
     });

@@ -6,6 +6,7 @@ buffer for a big part). What a header means belongs to `messages`, who may write
 
 from __future__ import annotations
 
+import select
 import socket
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Union
 
@@ -98,6 +99,10 @@ class FrameReader:
         self._buffer = memoryview(bytearray(_RECEIVE_BYTES))
         self._start = 0
         self._end = 0
+
+    def has_more(self) -> bool:
+        """Whether something has come that was not read yet, be it the end."""
+        return self._end > self._start or bool(select.select([self._sock], [], [], 0)[0])
 
     def read(self) -> Optional[Frame]:
         """The next frame, or None when the peer closed between two frames. Raises FrameError for anything else."""

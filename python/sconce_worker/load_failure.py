@@ -95,15 +95,19 @@ def _last_lines(error: BaseException) -> str:
 
 
 def _own_code(frames: Optional[TracebackType]) -> Optional[TracebackType]:
-    """The traceback from the author's first line on; all of it when no line is the author's."""
+    """The traceback from the author's first line on.
+
+    Without such a line all of it, or nothing when Python itself could not read the file: the exception then says where.
+    """
     here = frames
+    file = ""
     while here is not None:
         file = here.tb_frame.f_code.co_filename
         is_ours = file.startswith(_OWN_FOLDER) or file.startswith("<frozen ") or file.endswith("importlib/__init__.py")
         if not is_ours:
             return here
         here = here.tb_next
-    return frames
+    return None if file.startswith("<frozen ") else frames
 
 
 def _text(error: Optional[BaseException]) -> str:

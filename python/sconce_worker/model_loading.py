@@ -36,12 +36,14 @@ def load_service(load: Load, outbox: Outbox) -> Service:
             metrics,
             read_model_config(load, manifest),
         )
-        loop = _new_event_loop() if _is_async_wanted(context) else None
+        is_continuous = _is_asked_for(context, "continuousBatching")
+        is_async_wanted = not is_continuous and _is_asked_for(context, "asyncCommunication")
+        loop = _new_event_loop() if is_async_wanted else None
         entry_point = load_entry_point(load.handler, load.envelope, load.model_dir)
         entry_point.initialize(context)
         if loop is not None and not is_async(entry_point.handle):
             loop = None
-        return Service(load, context, entry_point.handle, outbox, loop)
+        return Service(load, context, entry_point.handle, outbox, loop, is_continuous)
     except BaseException as error:
         # BaseException: a handler that calls sys.exit while loading has failed to load, too.
         raise load_failure("HANDLER_INITIALIZE_FAILED", error) from error
@@ -53,10 +55,10 @@ def _random_id() -> str:
     return "%s-%s-4%s-a%s-%s" % (digits[:8], digits[8:12], digits[13:16], digits[17:20], digits[20:])
 
 
-def _is_async_wanted(context: Context) -> bool:
-    """Whether model-config.yaml asks for a handler with async functions to work on many requests at a time."""
+def _is_asked_for(context: Context, key: str) -> bool:
+    """Whether model-config.yaml asks for another way of calling the handler than batch by batch."""
     config = context.model_yaml_config
-    return isinstance(config, dict) and config.get("asyncCommunication") is True
+    return isinstance(config, dict) and config.get(key) is True
 
 
 def _new_event_loop() -> Any:

@@ -15,7 +15,7 @@ from sconce_worker.compact_json import compact_json
 from sconce_worker.frames import Buffer, Header, encode_frame, encode_text, send_buffers
 from sconce_worker.results import Body, Head, JobError
 
-#: How much of a job's stream is kept while it has no credit; with more, its handler waits.
+#: How much of a job's stream is kept while it has no credit; with more, its handler waits, or the job fails where it cannot.
 KEPT_BYTES = 1024 * 1024
 #: What may wait for the next frame; a handler that reports many metrics in between does not pile them up.
 _WAITING_KEPT = 256
@@ -33,10 +33,16 @@ class Output(NamedTuple):
 Outcome = Union[Output, JobError]
 
 
+_TOO_SLOW = JobError(
+    "READER_TOO_SLOW",
+    "The client takes its stream more slowly than the model makes it: more than %d KiB were waiting." % (KEPT_BYTES // 1024),
+)
+
+
 class OpenJob:
     """A job that has not ended: its credit, what is kept for it, and whether somebody still waits for it."""
 
-    __slots__ = ("id", "id_text", "credit", "kept", "kept_bytes", "is_cancelled", "is_ended", "on_cancel")
+    __slots__ = ("id", "id_text", "credit", "kept", "kept_bytes", "is_cancelled", "is_ended", "on_cancel", "on_credit")
 
     def __init__(self, job_id: Any, credit: int) -> None:
         self.id = job_id
@@ -49,6 +55,13 @@ class OpenJob:
         self.is_ended = False
         #: Called once, on the control thread, when the job is cancelled.
         self.on_cancel: Any = None
+        #: Called on the control thread whenever the job has credit again, or needs none any more.
+        self.on_credit: Any = None
+
+    @property
+    def has_credit(self) -> bool:
+        """Whether the next part of its stream would leave at once, or be dropped."""
+        return self.credit > 0 or self.is_cancelled or self.is_ended
 
 
 class Outbox:
@@ -129,14 +142,15 @@ class Outbox:
             with self._lock:
                 self._send(buffers)
 
-    def stream(self, parts: Sequence[Tuple[OpenJob, Outcome]], may_wait: bool = True) -> None:
-        """Sends, or keeps, a part of each job's output that is not its last; an error ends its job.
+    def stream(self, parts: Sequence[Tuple[OpenJob, Outcome]], may_wait: bool = True) -> bool:
+        """Sends, or keeps, a part of each job's output that is not its last; an error ends its job. False if nothing was sent.
 
-        Waits while a job has no credit and too much is kept for it, unless its batch runs on an event loop (`may_wait` false).
-        Parts of jobs that were cancelled or have ended are dropped.
+        While a job has no credit and too much is kept for it, waits for its reader; where others would wait with it (`may_wait`
+        false: an event loop, a batch that jobs join), the job fails instead. Parts of jobs that were cancelled or have ended are
+        dropped.
         """
         if not self._is_answering:
-            return
+            return True
         with self._lock:
             sendable: List[Tuple[OpenJob, Output, bool]] = []
             failed: List[Tuple[OpenJob, JobError]] = []
@@ -149,13 +163,18 @@ class Outbox:
                 elif job.credit > 0:
                     job.credit -= len(outcome.body.value)
                     sendable.append((job, outcome, False))
+                elif not may_wait and job.kept_bytes + len(outcome.body.value) > KEPT_BYTES:
+                    self._end(job)
+                    failed.append((job, _TOO_SLOW))
                 else:
                     # A copy: a handler may fill the same bytearray with its next part.
                     job.kept.append(Output(outcome.head, Body(outcome.body.kind, bytes(outcome.body.value))))
                     job.kept_bytes += len(outcome.body.value)
+            is_sending = bool(sendable or failed or self._waiting)
             self._send([*_output_frames(sendable), *_error_frames(failed)])
             while may_wait and any(job.kept_bytes > KEPT_BYTES and not job.is_cancelled for job, _ in parts):
                 self._changed.wait()
+            return is_sending
 
     def finish(
         self,
@@ -205,8 +224,7 @@ class Outbox:
                 job.is_cancelled = True
                 job.kept.clear()
                 job.kept_bytes = 0
-                if job.on_cancel is not None:
-                    callbacks.append(job.on_cancel)
+                callbacks.extend(callback for callback in (job.on_cancel, job.on_credit) if callback is not None)
             self._changed.notify_all()
         for callback in callbacks:
             callback()
@@ -226,6 +244,9 @@ class Outbox:
                 released.append((job, part, False))
             self._send(_output_frames(released))
             self._changed.notify_all()
+            on_credit = job.on_credit if job.has_credit else None
+        if on_credit is not None:
+            on_credit()
 
     # --- under the lock ---------------------------------------------------------------------------------------------
 

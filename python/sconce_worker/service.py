@@ -21,7 +21,7 @@ from ts.context import Context, RequestProcessor
 logger = logging.getLogger(__name__)
 
 #: How a job ends that nobody waits for.
-_NOTHING = Output({}, Body("binary", b""))
+NOTHING = Output({}, Body("binary", b""))
 
 
 class Batch(NamedTuple):
@@ -37,12 +37,20 @@ class Service:
     """One model, ready to answer."""
 
     def __init__(
-        self, load: Load, context: Context, handle: Callable[[Any, Any], Any], outbox: Outbox, loop: Any = None
+        self,
+        load: Load,
+        context: Context,
+        handle: Callable[[Any, Any], Any],
+        outbox: Outbox,
+        loop: Any = None,
+        is_continuous: bool = False,
     ) -> None:
         self.context = context
         self.handle = handle
         #: The event loop that the model was loaded on, when its handler works on many requests at a time.
         self.loop = loop
+        #: Whether jobs join and leave a batch between two calls.
+        self.is_continuous = is_continuous
         self._outbox = outbox
         self._is_decoding = load.decode_input
         self._max_bytes = load.max_response_bytes
@@ -53,10 +61,10 @@ class Service:
 
     def run(self, requests: Sequence[JobRequest]) -> None:
         """Answers one batch. SystemExit and KeyboardInterrupt of the handler come out; its other exceptions do not."""
-        batch = self._accept(requests)
+        batch = self.accept(requests)
         if batch is None:
             return
-        self._bind(batch, self.context, may_wait=True)
+        self.bind(batch, self.context, may_wait=True)
         self._outbox.announce(batch.jobs)
         started_at = time.perf_counter()
         try:
@@ -64,37 +72,37 @@ class Service:
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self._fail(batch, error)
+            self.fail(batch, error)
         else:
             self._succeed(batch, results, self.context, started_at)
 
     async def run_async(self, request: JobRequest, on_open: Callable[[OpenJob], None]) -> None:
         """Answers one job of a handler with async functions, with a context of its own. `on_open` gets the job as it starts."""
-        batch = self._accept([request])
+        batch = self.accept([request])
         if batch is None:
             return
         on_open(batch.jobs[0])
         try:
             context = copy.deepcopy(self.context)
-            self._bind(batch, context, may_wait=False)
+            self.bind(batch, context, may_wait=False)
             self._outbox.announce(batch.jobs)
             started_at = time.perf_counter()
             results = await self.handle(batch.rows, context)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self._fail(batch, error)
+            self.fail(batch, error)
         else:
             self._succeed(batch, results, context, started_at)
 
-    def _accept(self, requests: Sequence[JobRequest]) -> Optional[Batch]:
+    def accept(self, requests: Sequence[JobRequest]) -> Optional[Batch]:
         """Opens the jobs and decodes them; ends at once those that nobody waits for or that cannot be read."""
         batch = Batch([], [], [], {})
         ended: List[Tuple[OpenJob, Outcome]] = []
         for request in requests:
             job = self._outbox.open(request.id)
             if job.is_cancelled and self._is_alone:
-                ended.append((job, _NOTHING))
+                ended.append((job, NOTHING))
                 continue
             try:
                 row, headers = decode_request(request, self._is_decoding)
@@ -110,10 +118,11 @@ class Service:
             batch.rows.append(row)
             batch.processors.append(RequestProcessor(headers))
         if ended:
-            self._finish(ended)
+            self.finish(ended)
         return batch if batch.jobs else None
 
-    def _bind(self, batch: Batch, context: Context, may_wait: bool) -> None:
+    def bind(self, batch: Batch, context: Context, may_wait: bool) -> None:
+        """Shows the batch to the handler's context. `may_wait`: whether a slow client may hold the handler up."""
         context.request_ids = batch.request_ids
         context.request_processor = batch.processors
         context._link = WorkerLink(self._outbox, batch.jobs, self._max_bytes, may_wait, self._is_alone)
@@ -126,22 +135,23 @@ class Service:
             checked = check_results(results, len(batch.jobs))
         except JobError as error:
             logger.error("%s Requests: %s", error.message, _listed(batch))
-            self._finish([(job, error) for job in batch.jobs])
+            self.finish([(job, error) for job in batch.jobs])
             return
         ids = list(batch.request_ids.values())
         processors = context.request_processor
-        outcomes = [(job, self._outcome(checked[i], i, processors, ids[i])) for i, job in enumerate(batch.jobs)]
-        self._finish(outcomes, elapsed_ms)
+        outcomes = [(job, self.outcome(checked[i], i, processors, ids[i])) for i, job in enumerate(batch.jobs)]
+        self.finish(outcomes, elapsed_ms)
 
-    def _outcome(self, result: Any, index: int, processors: Any, request_id: str) -> Outcome:
+    def outcome(self, result: Any, index: int, processors: Any, request_id: str, goes_on: bool = False) -> Outcome:
+        """What the handler's result for one request is on the wire: its last part, or one that more are to follow."""
         if isinstance(result, BaseException):
             logger.error("The handler failed for one request: %s", request_id, exc_info=result)
             return job_error(result)
         try:
             processor = processors[index]
             body = encode_result(result, index, self._max_bytes)
-            extra = None
-            if processor is not None and processor.get_response_header(STREAM_HEADER) == "true":
+            extra = (STREAM_HEADER, "true") if goes_on else None
+            if not goes_on and processor is not None and processor.get_response_header(STREAM_HEADER) == "true":
                 extra = (STREAM_HEADER, "false")
             return Output(response_head(processor, extra), body)
         except JobError as error:
@@ -155,16 +165,18 @@ class Service:
             logger.exception("Request %s: its result could not be read.", request_id)
             return JobError("PREDICTION_FAILED", "Prediction failed")
 
-    def _fail(self, batch: Batch, error: BaseException) -> None:
+    def fail(self, batch: Batch, error: BaseException) -> None:
+        """Ends all jobs of a batch whose call raised."""
         if self._is_alone and all(job.is_cancelled for job in batch.jobs):
             logger.info("Stopped, because nobody waits any more: %s", _listed(batch))
-            self._finish([(job, _NOTHING) for job in batch.jobs])
+            self.finish([(job, NOTHING) for job in batch.jobs])
             return
         logger.error("The handler failed. Requests: %s", _listed(batch), exc_info=error)
         failure = job_error(error)
-        self._finish([(job, failure) for job in batch.jobs])
+        self.finish([(job, failure) for job in batch.jobs])
 
-    def _finish(self, outcomes: Sequence[Tuple[OpenJob, Outcome]], handler_ms: Optional[float] = None) -> None:
+    def finish(self, outcomes: Sequence[Tuple[OpenJob, Outcome]], handler_ms: Optional[float] = None) -> None:
+        """Ends jobs; `handler_ms` is how long the handler took for them."""
         self._outbox.finish(outcomes, handler_ms, self._may_linger)
 
 

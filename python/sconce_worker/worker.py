@@ -55,17 +55,24 @@ def _live(reader: FrameReader, outbox: Outbox) -> None:
         outbox.send(failure.header())
         _leave(1)
     is_async = service.loop is not None
+    is_continuous = service.is_continuous
     version = ".".join(map(str, sys.version_info[:3]))
     outbox.send(
         {
             "type": "ready",
-            "capacity": ASYNC_CAPACITY if is_async else load.batch_size,
-            "ahead": 0 if is_async else JOBS_AHEAD,
+            "capacity": max(ASYNC_CAPACITY, 2 * load.batch_size) if is_async else load.batch_size,
+            "ahead": 0 if is_async or is_continuous else JOBS_AHEAD,
+            **({"joins": True} if is_continuous else {}),
             "runtime": {"name": "python", "version": version},
         }
     )
     if is_async:
         serve_async(reader, service)
+    elif is_continuous:
+        # Imported here: most models do not come this way.
+        from sconce_worker.continuous import serve_continuously
+
+        serve_continuously(reader, service, outbox)
     else:
         serve_batches(reader, service, outbox)
 

@@ -37,6 +37,18 @@ HANDLER = """
                 await asyncio.sleep(0)
             return ["c"]
 
+        async def flood(self, data, context):
+            # As handlers that were written for TorchServe do: nobody waits for the client.
+            for _ in range(40):
+                send([b"x" * 65536], context.request_ids, "ok", 200, context)
+            return ["sent all"]
+
+        async def patient(self, data, context):
+            for number in range(40):
+                print("sends %d" % number, flush=True)
+                await send([b"x" * 65536], context.request_ids, "ok", 200, context)
+            return ["end"]
+
         async def raises(self, data, context):
             raise ValueError("async")
 
@@ -70,6 +82,13 @@ class AsyncHandlers(unittest.TestCase):
         self.assertEqual(ready.header["type"], "ready", ready.header)
         self.assertGreater(ready.header["capacity"], 1)
 
+    def let_another_pass(self) -> None:
+        """Has another request answered in full, with what came before."""
+        (other,) = self.worker.predict(do("stream"))
+        self.worker.receive_until(
+            lambda frame: any(each["last"] and each["job"] == other for each in frame.header.get("outputs", []))
+        )
+
     def test_requests_are_computed_at_the_same_time_with_contexts_of_their_own(self) -> None:
         first = self.worker.predict(do("meet"))
         second = self.worker.predict(do("meet"))
@@ -87,6 +106,29 @@ class AsyncHandlers(unittest.TestCase):
         self.worker.command(type="cancel", jobs=[job])
         self.assertEqual(self.worker.answers([job])[job][1], b"")
         self.assertIn("released", self.worker.log())
+
+    def test_a_stream_that_nobody_reads_fails_when_too_much_of_it_is_kept(self) -> None:
+        (slow,) = self.worker.predict(do("flood"))
+        found = self.worker.answers([slow])[slow]
+        self.assertEqual(found[0], "READER_TOO_SLOW")
+        self.assertIn("1024 KiB", found[1])
+        self.assertEqual(self.worker.ask(do("stream"))[0][1], b"a b c")
+
+    def test_awaiting_a_part_holds_the_coroutine_until_its_client_reads_on(self) -> None:
+        (slow,) = self.worker.predict(do("patient"))
+        # 262144 bytes of credit are four parts; the sender of the fourth waits.
+        self.let_another_pass()
+        self.assertIn("sends 3", self.worker.log())
+        self.assertNotIn("sends 4", self.worker.log())
+        self.worker.command(type="credit", job=slow, bytes=40 * 65536)
+        kind, body, _ = self.worker.answers([slow])[slow]
+        self.assertEqual(len(body), 36 * 65536 + 3)
+
+    def test_a_client_that_leaves_wakes_a_coroutine_that_waits_for_it(self) -> None:
+        (slow,) = self.worker.predict(do("patient"))
+        self.let_another_pass()
+        self.worker.command(type="cancel", jobs=[slow])
+        self.assertEqual(self.worker.answers([slow])[slow][1], b"")
 
     def test_stop_waits_for_the_open_requests(self) -> None:
         first = self.worker.predict(do("meet"))

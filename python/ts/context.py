@@ -57,8 +57,8 @@ class BatchLink:
         """Whether nobody waits for the answer of request `idx` any more."""
         return False
 
-    def send_intermediate(self, ret: Any, req_id_map: Dict[int, str], message: str, code: int, context: Any) -> None:
-        """Sends a part of a streamed answer."""
+    def send_intermediate(self, ret: Any, req_id_map: Dict[int, str], message: str, code: int, context: Any) -> Any:
+        """Sends a part of a streamed answer; returns something to await, which takes until there is room for the next part."""
         raise RuntimeError("A part of an answer can be sent only while a Sconce worker runs the handler.")
 
     def __deepcopy__(self, memo: Any) -> "BatchLink":

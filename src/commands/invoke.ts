@@ -18,7 +18,7 @@ import { findTarget, type ModelTarget } from './author/model-target.ts';
 import { StageTimes } from './author/stage-times.ts';
 import { failureText } from './terminal/failure.ts';
 import { paintFor } from './terminal/paint.ts';
-import { phaseNames, stageTable } from './terminal/stage-table.ts';
+import { stageTable } from './terminal/stage-table.ts';
 
 /** What was written behind `sconce invoke`, as commander names it. */
 export interface InvokeFlags extends AuthorFlags, RequestFlags {
@@ -129,7 +129,7 @@ async function loadAndAnswer(run: Run, { management, inference }: RunningServer,
   for (const [index, request] of requests.entries())
     isGood = (await answer(run, request, early[index] ?? submit(request))) && isGood;
   const { loading } = await management.describe(model.name, model.version);
-  const stages = loading.map(({ phase, tookMs }) => [phaseNames[phase], tookMs] as const);
+  const stages = loading.map(({ phase, tookMs }) => [phase, tookMs] as const);
   log.say(stageTable([...stages, ...requestStages(run), ['total', performance.now() - beganAt]]).trimEnd());
   return isGood;
 }

@@ -146,6 +146,11 @@ export async function loadConfig({ flags, env, cwd, command = 'sconce' }: Config
     limitMaxImagePixels: value('limit_max_image_pixels'),
     isHiddenFromWorkers: await hiddenNames(value('blacklist_env_vars'), settingOf('blacklist_env_vars')),
     ipex: { isEnabled: value('ipex_enable'), isEnabledOnGpu: value('ipex_gpu_enable') },
+    sequenceHeaders: {
+      id: value('ts_header_key_sequence_id'),
+      start: value('ts_header_key_sequence_start'),
+      end: value('ts_header_key_sequence_end'),
+    },
     firstWorkerId: value('initial_worker_port'),
     enableMetricsApi: isWithMetricsApi,
     metrics: {

@@ -3,6 +3,7 @@
 import { didYouMean } from '../core/did-you-mean.ts';
 import { ServingError } from '../core/errors.ts';
 import type { DeviceType } from '../core/model-spec.ts';
+import { NO_SERVING_KEYS, type ServingKeys } from './serving-mode.ts';
 import { MAX_TIMER_SEC } from './setting-parsers.ts';
 import { parseYaml, UnusableYaml } from './yaml-text.ts';
 
@@ -22,6 +23,7 @@ export interface ModelConfig {
   /** 0 leaves the size of the queue to the server. */
   readonly jobQueueSize: number | undefined;
   readonly useVenv: boolean | undefined;
+  readonly serving: ServingKeys;
 }
 
 /** A parsed `model-config.yaml`. */
@@ -48,6 +50,7 @@ export const NO_MODEL_CONFIG: ParsedModelConfig = {
     clientTimeoutMs: undefined,
     jobQueueSize: undefined,
     useVenv: undefined,
+    serving: NO_SERVING_KEYS,
   },
   record: null,
   notices: [],
@@ -60,20 +63,7 @@ const FILE = 'model-config.yaml';
 const MAX_TIMER_MS = MAX_TIMER_SEC * 1000;
 
 /** Keys that TorchServe's server reads, or ours will, and that have no effect in this release. */
-const LATER_KEYS: readonly string[] = [
-  'useJobTicket',
-  'continuousBatching',
-  'sequenceBatching',
-  'sequenceMaxIdleMSec',
-  'sequenceTimeoutMSec',
-  'maxSequenceJobQueueSize',
-  'maxNumSequence',
-  'batching',
-  'retryOnWorkerDeath',
-];
-
-/** Keys that the worker applies, not the server. */
-const WORKER_KEYS: readonly string[] = ['asyncCommunication'];
+const LATER_KEYS: readonly string[] = ['batching', 'retryOnWorkerDeath'];
 
 /**
  * Parses the text of `model-config.yaml`.
@@ -95,6 +85,7 @@ export async function parseModelConfig(text: string, wrongValues: WrongValues): 
     clientTimeoutMs: fields.wholeNumber('clientTimeoutInMills', 0, MAX_TIMER_MS),
     jobQueueSize: fields.wholeNumber('jobQueueSize', 0, Number.MAX_SAFE_INTEGER),
     useVenv: fields.flag('useVenv'),
+    serving: fields.serving(),
   };
   return { config, record, notices: [...fields.notices, ...fields.otherKeys()] };
 }
@@ -122,7 +113,7 @@ class ConfigFields {
   readonly notices: string[] = [];
   readonly #values: ReadonlyMap<string, unknown>;
   readonly #wrongValues: WrongValues;
-  readonly #known = new Set<string>([...LATER_KEYS, ...WORKER_KEYS]);
+  readonly #known = new Set<string>(LATER_KEYS);
 
   constructor(values: ReadonlyMap<string, unknown>, wrongValues: WrongValues) {
     this.#values = values;
@@ -150,6 +141,19 @@ class ConfigFields {
       return { minWorkers: undefined, maxWorkers: undefined };
     }
     return { minWorkers, maxWorkers };
+  }
+
+  serving(): ServingKeys {
+    return {
+      sequenceBatching: this.flag('sequenceBatching'),
+      continuousBatching: this.flag('continuousBatching'),
+      asyncCommunication: this.flag('asyncCommunication'),
+      useJobTicket: this.flag('useJobTicket'),
+      sequenceMaxIdleMSec: this.wholeNumber('sequenceMaxIdleMSec', 0, MAX_TIMER_MS),
+      sequenceTimeoutMSec: this.wholeNumber('sequenceTimeoutMSec', 0, MAX_TIMER_MS),
+      maxSequenceJobQueueSize: this.wholeNumber('maxSequenceJobQueueSize', 1, Number.MAX_SAFE_INTEGER, 'raise'),
+      maxNumSequence: this.wholeNumber('maxNumSequence', 1, Number.MAX_SAFE_INTEGER, 'raise'),
+    };
   }
 
   flag(key: string): boolean | undefined {

@@ -9,6 +9,7 @@ import type { ConfiguredModel } from './models-setting.ts';
 import type { RegisterParameters } from './register-parameters.ts';
 import { findRuntime, RUNTIME_WORDS } from './runtime-name.ts';
 import type { ServerConfig } from './server-config.ts';
+import { servingMode } from './serving-mode.ts';
 import { archiveFirst, type RuntimeChoice, requestFirst } from './setting-precedence.ts';
 
 /** The fields of MANIFEST.json that matter here; undefined where the manifest says nothing. */
@@ -31,6 +32,7 @@ export type ServerDefaults = Pick<
   | 'defaultStartupTimeoutSec'
   | 'installPyDepPerModel'
   | 'defaultServiceHandler'
+  | 'sequenceHeaders'
 >;
 
 /** Everything that was said about one version. */
@@ -89,6 +91,7 @@ export async function compileModelSpec(inputs: ModelSpecInputs): Promise<Compile
   const devices = resolveDevices(config, machine.gpuCount, isStrict);
   const runtime = isNetworkAlone(inputs) ? 'onnx' : resolveRuntime(chosen.runtime, dialect);
   const packages = resolvePackages(inputs, config, runtime);
+  const mode = servingMode(config.serving, { runtime, headers: server.sequenceHeaders, isStrict });
   const spec: ModelSpec = {
     name,
     version,
@@ -113,10 +116,19 @@ export async function compileModelSpec(inputs: ModelSpecInputs): Promise<Compile
     initialMinWorkers: chosen.minWorkers,
     initialMaxWorkers: chosen.maxWorkers,
     loadedAtStartup: inputs.loadedAtStartup,
+    sequences: mode.sequences,
+    isContinuous: mode.isContinuous,
+    needsIdleWorker: mode.needsIdleWorker,
   };
   return {
     spec,
-    notices: [...notices, ...devices.notices, ...packages.notices, ...missedEntry(operator, name, version)],
+    notices: [
+      ...notices,
+      ...devices.notices,
+      ...packages.notices,
+      ...mode.notices,
+      ...missedEntry(operator, name, version),
+    ],
   };
 }
 

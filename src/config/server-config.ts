@@ -2,6 +2,7 @@
 // everybody else only reads it.
 import type { AllowedUrls } from '../core/allowed-urls.ts';
 import type { MetricsSettings } from '../core/listed-metrics.ts';
+import type { SequenceHeaderNames } from '../core/sequence-headers.ts';
 import type { SettingOrigin } from './config-error.ts';
 import type { Dialect } from './dialect.ts';
 import type { ListenAddress } from './listen-address.ts';
@@ -59,6 +60,8 @@ export interface ServerConfig {
   /** Whether a variable of the server's environment is kept from workers and from pip. */
   readonly isHiddenFromWorkers: (name: string) => boolean;
   /** Intel's extension for PyTorch, on CPUs and on GPUs. */
+  /** The headers by which requests of stateful models name their sequences. */
+  readonly sequenceHeaders: SequenceHeaderNames;
   readonly ipex: { readonly isEnabled: boolean; readonly isEnabledOnGpu: boolean };
   /** Workers are numbered from here. */
   readonly firstWorkerId: number;

@@ -1,6 +1,7 @@
 // The one table of every key that config.properties may hold: which are applied, under which environment variable, with which default
 // and how they are read. docs/reference/settings.md is tested against it; load-config reads files by it.
 import type { MetricsMode } from '../core/listed-metrics.ts';
+import { SEQUENCE_HEADERS } from '../core/sequence-headers.ts';
 import { DIALECTS, type Dialect, type DialectName } from './dialect.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { type LoadModels, parseLoadModels } from './load-models-setting.ts';
@@ -12,6 +13,7 @@ import {
   oneOf,
   optional,
   parseBoolean,
+  parseHeaderName,
   parseText,
   type SettingParser,
   wholeNumber,
@@ -80,6 +82,9 @@ export interface SettingValues {
   readonly metrics_config: string | undefined;
   readonly metrics_mode: MetricsMode;
   readonly model_metrics_auto_detect: boolean | undefined;
+  readonly ts_header_key_sequence_id: string;
+  readonly ts_header_key_sequence_start: string;
+  readonly ts_header_key_sequence_end: string;
 }
 
 export type AppliedKey = keyof SettingValues;
@@ -159,6 +164,9 @@ export const APPLIED_SETTINGS: { readonly [K in AppliedKey]: AppliedSetting<Sett
   // TorchServe's default is log, which leaves /metrics empty.
   metrics_mode: applied('TS_METRICS_MODE', 'prometheus', oneOf(METRICS_MODES)),
   model_metrics_auto_detect: applied('TS_MODEL_METRICS_AUTO_DETECT', '', optional(parseBoolean)),
+  ts_header_key_sequence_id: applied('TS_HEADER_KEY_SEQUENCE_ID', SEQUENCE_HEADERS.id, parseHeaderName),
+  ts_header_key_sequence_start: applied('TS_HEADER_KEY_SEQUENCE_START', SEQUENCE_HEADERS.start, parseHeaderName),
+  ts_header_key_sequence_end: applied('TS_HEADER_KEY_SEQUENCE_END', SEQUENCE_HEADERS.end, parseHeaderName),
 };
 
 /** TorchServe's debug mode attaches to a worker that somebody else started. */
@@ -188,9 +196,6 @@ const LATER_SETTINGS: Readonly<Record<string, KnownSetting>> = {
   cors_allowed_methods: later('TS_CORS_ALLOWED_METHODS'),
   cors_allowed_headers: later('TS_CORS_ALLOWED_HEADERS'),
   token_expiration_min: later('TS_TOKEN_EXPIRATION_TIME_MIN', '60'),
-  ts_header_key_sequence_id: later('TS_HEADER_KEY_SEQUENCE_ID', 'ts_request_sequence_id'),
-  ts_header_key_sequence_start: later('TS_HEADER_KEY_SEQUENCE_START', 'ts_request_sequence_start'),
-  ts_header_key_sequence_end: later('TS_HEADER_KEY_SEQUENCE_END', 'ts_request_sequence_end'),
   disable_system_metrics: later('TS_DISABLE_SYSTEM_METRICS', 'false'),
   metric_time_interval: later(undefined, '60'),
   system_metrics_cmd: later(undefined),

@@ -37,6 +37,12 @@ export function parseText(text: string): string {
   throw new UnusableValue('expected a value; leave the setting out for its default');
 }
 
+/** The name of an HTTP header. */
+export function parseHeaderName(text: string): string {
+  if (/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text)) return text;
+  throw new UnusableValue("expected the name of an HTTP header: letters, digits and !#$%&'*+-.^_`|~");
+}
+
 /** A parser of one of some words, in any case. */
 export function oneOf<T extends string>(words: readonly T[]): SettingParser<T> {
   return (text) => {

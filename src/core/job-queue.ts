@@ -1,15 +1,11 @@
 // The bounded queue of one model version: first in, first out, any job removable at once. It holds jobs and decides nothing.
 import type { Job, JobKind } from './job.ts';
+import type { BatchWorker } from './ports.ts';
+import type { Run, WaitingJobs } from './waiting-jobs.ts';
 
-/** The jobs at the head that may share a batch. */
-export interface Run {
-  readonly length: number;
-  /** Whether a job behind the run can never join it, so that waiting gains nothing. */
-  readonly isClosed: boolean;
-}
-
-export class JobQueue {
+export class JobQueue implements WaitingJobs {
   readonly capacity: number;
+  readonly goesAhead = true;
   #head: Job | undefined;
   #tail: Job | undefined;
   #length = 0;
@@ -21,11 +17,6 @@ export class JobQueue {
 
   get length(): number {
     return this.#length;
-  }
-
-  /** The job that has waited longest. */
-  get head(): Job | undefined {
-    return this.#head;
   }
 
   push(job: Job): void {
@@ -57,21 +48,28 @@ export class JobQueue {
     this.#count(job, -1);
   }
 
-  /** How many jobs at the head are of one kind, looking at no more than `limit`; a describe travels alone. */
-  run(limit: number): Run {
-    const kind = this.#head?.request.kind;
-    if (kind === undefined) return { length: 0, isClosed: false };
-    if (kind === 'describe') return { length: 1, isClosed: true };
-    if (this.#countOf[kind] === this.#length) return { length: Math.min(limit, this.#length), isClosed: false };
-    let length = 0;
-    for (let job = this.#head; job !== undefined && length < limit; job = job.following) {
-      if (job.request.kind !== kind) return { length, isClosed: true };
-      length += 1;
-    }
-    return { length, isClosed: false };
+  /** Workers that hold many jobs at a time share them. */
+  appeal(worker: BatchWorker): number {
+    return this.#length === 0 ? 0 : worker.room();
   }
 
-  /** Takes the first `count` jobs out. */
+  /** How many jobs at the head are of one kind; a describe travels alone. Any worker may have them. */
+  run(limit: number): Run {
+    const head = this.#head;
+    if (head === undefined) return { length: 0, isClosed: false, oldestArrivedAt: 0 };
+    const { kind } = head.request;
+    const oldestArrivedAt = head.arrivedAt;
+    if (kind === 'describe') return { length: 1, isClosed: true, oldestArrivedAt };
+    if (this.#countOf[kind] === this.#length)
+      return { length: Math.min(limit, this.#length), isClosed: false, oldestArrivedAt };
+    let length = 0;
+    for (let job = this.#head; job !== undefined && length < limit; job = job.following) {
+      if (job.request.kind !== kind) return { length, isClosed: true, oldestArrivedAt };
+      length += 1;
+    }
+    return { length, isClosed: false, oldestArrivedAt };
+  }
+
   take(count: number): Job[] {
     const jobs: Job[] = [];
     while (jobs.length < count && this.#head !== undefined) {
@@ -80,6 +78,15 @@ export class JobQueue {
     }
     return jobs;
   }
+
+  drain(): Job[] {
+    return this.take(this.#length);
+  }
+
+  /** All workers are alike here. */
+  workerJoined(): void {}
+
+  workerLeft(): void {}
 
   #insertBefore(place: Job, job: Job): void {
     job.previous = place.previous;

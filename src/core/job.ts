@@ -67,6 +67,15 @@ export interface JobKeeper {
   ended(job: Job, error: ServingError | undefined): void;
 }
 
+/** Who follows a job besides its keeper: the sequence that it belongs to. */
+export interface JobFollower {
+  /** The handler begins with it. */
+  begun(job: Job): void;
+  /** A part of its answer has come from the worker, be somebody there to read it or not. */
+  passed(job: Job, part: OutputPart): void;
+  over(job: Job): void;
+}
+
 interface Reader {
   readonly resolve: (part: OutputPart) => void;
   readonly reject: (error: ServingError) => void;
@@ -84,6 +93,9 @@ export class Job {
   worker: JobHolder | undefined;
   /** How many workers have died with it without having begun. */
   timesGivenBack = 0;
+
+  /** Undefined for a job that nobody follows. */
+  follower: JobFollower | undefined;
 
   /** Neighbours in the queue: the queue's own. */
   previous: Job | undefined;
@@ -131,10 +143,12 @@ export class Job {
     if (this.state !== 'held') return;
     this.state = 'started';
     this.#keeper.begun(this);
+    this.follower?.begun(this);
   }
 
   /** Hands a part of the answer to the reader. Parts after the end are ignored: they are late, and never another job's. */
   deliver(part: OutputPart): void {
+    this.follower?.passed(this, part);
     if (this.state === 'ended') return;
     const reader = this.#reader;
     if (reader === undefined) {
@@ -159,5 +173,6 @@ export class Job {
   #end(error: ServingError | undefined): void {
     this.state = 'ended';
     this.#keeper.ended(this, error);
+    this.follower?.over(this);
   }
 }

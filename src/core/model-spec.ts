@@ -1,5 +1,6 @@
 // What one registered version of a model is and how it is to be served: every setting resolved, no optionals that mean "default".
 // config/model-spec-compiler.ts compiles it from the manifest, model-config.yaml, the request and the server's settings.
+import type { SequenceHeaderNames } from './sequence-headers.ts';
 
 /** What a worker runs. */
 export type RuntimeName = 'python' | 'node' | 'onnx';
@@ -12,6 +13,19 @@ export interface PythonEnvironment {
   readonly python: string | undefined;
   /** A folder of packages for PYTHONPATH; undefined where the interpreter finds them by itself. */
   readonly sitePackages: string | undefined;
+}
+
+/** How the requests of a stateful model make sequences, and how far these may go. */
+export interface SequenceRules {
+  readonly headers: SequenceHeaderNames;
+  /** How many may be open at a time; at least 1. */
+  readonly maxSequences: number;
+  /** How many requests of one sequence may wait; at least 1. */
+  readonly maxWaitingJobs: number;
+  /** How long one may be without a request; 0 is no limit. */
+  readonly maxIdleMs: number;
+  /** How long one may be open; 0 is no limit. */
+  readonly lifetimeMs: number;
 }
 
 /** Resolved settings of one model version. */
@@ -52,4 +66,10 @@ export interface ModelSpec {
   readonly initialMinWorkers: number;
   readonly initialMaxWorkers: number;
   readonly loadedAtStartup: boolean;
+  /** What binds requests of a sequence to one worker; undefined for a model without state. */
+  readonly sequences: SequenceRules | undefined;
+  /** Whether jobs join and leave a batch between two calls of the handler. */
+  readonly isContinuous: boolean;
+  /** Whether a request is refused when no worker could begin with it at once. */
+  readonly needsIdleWorker: boolean;
 }

@@ -22,6 +22,10 @@ export interface BatchWorker extends JobHolder {
   readonly id: string;
   /** How many jobs it would take now; 0 while it is full. */
   room(): number;
+  /** Whether it takes jobs one by one while it computes, so that nothing is gained by holding them back for a fuller batch. */
+  readonly takesAnyTime: boolean;
+  /** Whether it still has this job, which may be over for everybody else. */
+  holds(job: Job): boolean;
   /** Whether it would take one more batch, to begin with it as soon as it is done with what it has. */
   takesAhead(): boolean;
   /** Jobs that it was given ahead, has not begun with, and that somebody still waits for. */

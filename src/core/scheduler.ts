@@ -1,16 +1,19 @@
-// The heart of one model version: takes jobs in, keeps them in one bounded queue, and gives them to workers that have room. Everything a
+// The heart of one model version: takes jobs in, lets them wait in its queue (WaitingJobs), and gives them to workers that have room. Everything a
 // job can meet before and beside its worker (refusal, expiry, cancellation, return after a death) happens here.
 import { planBatch } from './batching.ts';
 import { ServingError } from './errors.ts';
 import { Job, type JobKeeper, type JobRequest } from './job.ts';
-import { JobQueue } from './job-queue.ts';
 import type { BatchWorker, Clock, ServingObserver, Timer } from './ports.ts';
+import type { WaitingJobs } from './waiting-jobs.ts';
 
 export interface SchedulerOptions {
   readonly model: string;
   readonly batchSize: number;
   readonly maxBatchDelayMs: number;
-  readonly queueSize: number;
+  /** Where jobs wait. */
+  readonly queue: WaitingJobs;
+  /** Whether a job is refused when no worker could begin with it at once. */
+  readonly needsIdleWorker: boolean;
   readonly clock: Clock;
   readonly observer: ServingObserver;
 }
@@ -25,7 +28,7 @@ let lastJobId = 0;
 
 export class Scheduler implements JobKeeper {
   readonly #options: SchedulerOptions;
-  readonly #queue: JobQueue;
+  readonly #queue: WaitingJobs;
   readonly #workers = new Set<BatchWorker>();
   readonly #deadlines = new Map<Job, Timer>();
   #running = 0;
@@ -35,7 +38,7 @@ export class Scheduler implements JobKeeper {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#queue = new JobQueue(options.queueSize);
+    this.#queue = options.queue;
   }
 
   /** Jobs that wait for a worker to begin with them. */
@@ -57,11 +60,12 @@ export class Scheduler implements JobKeeper {
   submit(request: JobRequest, deadlineAt: number): Job {
     if (this.#refusal !== undefined) throw this.#refusal(request);
     if (this.remainingCapacity === 0) throw this.#queueFull(request);
+    if (this.#options.needsIdleWorker && this.#queue.length >= this.#idleWorkers()) throw this.#noIdleWorker(request);
     lastJobId += 1;
     const now = this.#options.clock.now();
     const job = new Job(lastJobId, request, now, deadlineAt, this);
-    if (deadlineAt !== Infinity) this.#armDeadline(job, now);
     this.#queue.push(job);
+    if (deadlineAt !== Infinity) this.#armDeadline(job, now);
     this.#options.observer.queued(job);
     this.pump();
     return job;
@@ -74,19 +78,21 @@ export class Scheduler implements JobKeeper {
 
   /** Ends every waiting job with an error. */
   failWaiting(refusal: Refusal): void {
-    for (const job of this.#queue.take(this.#queue.length)) job.fail(refusal(job.request));
+    for (const job of this.#queue.drain()) job.fail(refusal(job.request));
   }
 
   /** A worker is ready: it takes part from now on, also in what others were given ahead. */
   addWorker(worker: BatchWorker): void {
     for (const other of this.#workers) void other.recall().then((jobs) => this.#requeue(jobs));
     this.#workers.add(worker);
+    this.#queue.workerJoined(worker);
     this.pump();
   }
 
   /** No more batches for this worker. What it holds stays with it. */
   removeWorker(worker: BatchWorker): void {
     this.#workers.delete(worker);
+    this.#queue.workerLeft(worker);
     this.pump();
   }
 
@@ -112,17 +118,17 @@ export class Scheduler implements JobKeeper {
     this.#holdTimer?.cancel();
     this.#holdTimer = undefined;
     const { batchSize, clock } = this.#options;
-    for (let head = this.#queue.head; head !== undefined; head = this.#queue.head) {
-      const worker = this.#workerWithRoom();
+    while (this.#queue.length > 0) {
+      const worker = this.#mostAppealing();
       if (worker === undefined) {
         this.#giveAhead();
         return;
       }
-      const run = this.#queue.run(Math.min(batchSize, worker.room()));
+      const run = this.#queue.run(Math.min(batchSize, worker.room()), worker);
       const situation = {
         waiting: run.length,
-        isClosed: run.isClosed || run.length === worker.room(),
-        oldestArrivedAt: head.arrivedAt,
+        isClosed: run.isClosed || run.length === worker.room() || worker.takesAnyTime,
+        oldestArrivedAt: run.oldestArrivedAt,
         isAnotherWorkerBusy: this.#isAnotherBusy(worker),
       };
       const now = clock.now();
@@ -179,17 +185,17 @@ export class Scheduler implements JobKeeper {
    * several, another could be free sooner.
    */
   #giveAhead(): void {
-    if (this.#workers.size !== 1) return;
+    if (this.#workers.size !== 1 || !this.#queue.goesAhead) return;
     const { batchSize, clock } = this.#options;
     for (const worker of this.#workers) {
-      while (this.#queue.run(batchSize).length === batchSize && worker.takesAhead())
+      while (this.#queue.run(batchSize, worker).length === batchSize && worker.takesAhead())
         this.#give(worker, batchSize, clock.now());
     }
   }
 
-  /** Gives a worker the first `size` jobs, without those whose time is over. */
+  /** Gives a worker the first `size` jobs of its run, without those whose time is over. */
   #give(worker: BatchWorker, size: number, now: number): void {
-    const taken = this.#queue.take(size);
+    const taken = this.#queue.take(size, worker);
     const expired = taken.filter((job) => job.deadlineAt <= now);
     const alive = expired.length === 0 ? taken : taken.filter((job) => job.deadlineAt > now);
     if (alive.length > 0) this.#dispatch(worker, alive);
@@ -206,17 +212,24 @@ export class Scheduler implements JobKeeper {
     worker.run(batch);
   }
 
-  /** The one with the most room: workers that hold many jobs at a time share them. */
-  #workerWithRoom(): BatchWorker | undefined {
-    let roomiest: BatchWorker | undefined;
-    let mostRoom = 0;
+  /** The worker that something should be given to first; undefined when nothing can be given out. */
+  #mostAppealing(): BatchWorker | undefined {
+    let best: BatchWorker | undefined;
+    let most = 0;
     for (const worker of this.#workers) {
-      const room = worker.room();
-      if (room <= mostRoom) continue;
-      roomiest = worker;
-      mostRoom = room;
+      const appeal = this.#queue.appeal(worker);
+      if (appeal <= most) continue;
+      best = worker;
+      most = appeal;
     }
-    return roomiest;
+    return best;
+  }
+
+  /** Workers that could begin with something at once. */
+  #idleWorkers(): number {
+    let idle = 0;
+    for (const worker of this.#workers) if (worker.room() > 0) idle += 1;
+    return idle;
   }
 
   #ahead(): number {
@@ -242,9 +255,15 @@ export class Scheduler implements JobKeeper {
   }
 
   #queueFull(request: JobRequest): ServingError {
-    const { model, queueSize } = this.#options;
-    const message = `The queue of model ${model} is full: ${queueSize} requests wait already. Try again later, add workers, or raise job_queue_size.`;
+    const { model, queue } = this.#options;
+    const message = `The queue of model ${model} is full: ${queue.capacity} requests wait already. Try again later, add workers, or raise job_queue_size.`;
     return new ServingError('QUEUE_FULL', message, { ...namesOf(model, request), retryAfterSec: 1 });
+  }
+
+  #noIdleWorker(request: JobRequest): ServingError {
+    const { model } = this.#options;
+    const message = `Every worker of model ${model} is busy, and its useJobTicket lets no request wait. Try again later, or add workers.`;
+    return new ServingError('NO_IDLE_WORKER', message, { ...namesOf(model, request), retryAfterSec: 1 });
   }
 }
 

@@ -74,6 +74,8 @@ export interface ReadyMessage {
   readonly ahead: number;
   /** Whether it takes batches ahead on the control channel too, and gives them back from there, also while it computes. */
   readonly givesBack: boolean;
+  /** Whether jobs may join what it computes, one by one, as long as it holds fewer than `capacity`. */
+  readonly joins: boolean;
   readonly runtime: { readonly name: string; readonly version: string };
   /** The model's inputs and outputs, where the runtime knows them. */
   readonly signature: ModelSignature | undefined;
@@ -181,6 +183,7 @@ function parseReady(header: FrameHeader): ReadyMessage {
     type: 'ready',
     capacity,
     ahead: header['ahead'] === undefined ? 0 : whole(header, 'ahead'),
+    joins: header['joins'] === true,
     givesBack: header['givesBack'] === true,
     runtime: { name: text(runtime, 'name'), version: text(runtime, 'version') },
     signature: header['signature'] === undefined ? undefined : parseSignature(record(header['signature'], 'signature')),

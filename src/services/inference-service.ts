@@ -1,8 +1,11 @@
 // Predictions, explanations and customized descriptions: finds the version, decides how long the caller may wait, and queues the job.
+import { randomUUID } from 'node:crypto';
 import { ServingError } from '../core/errors.ts';
 import type { Job, JobRequest } from '../core/job.ts';
+import type { ModelSpec } from '../core/model-spec.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Registry } from '../core/registry.ts';
+import { withSequenceMarks } from '../core/sequence-headers.ts';
 
 /** What a transport hands in. */
 export interface InferenceRequest extends JobRequest {
@@ -32,7 +35,10 @@ export class InferenceService {
     const { spec, scheduler } = this.#registry.resolve(request.model, request.requestedVersion);
     const modelLimitMs = spec.clientTimeoutMs > 0 ? spec.clientTimeoutMs : Infinity;
     const allowedMs = Math.min(request.timeoutMs ?? Infinity, modelLimitMs);
-    return scheduler.submit(request, allowedMs === Infinity ? Infinity : this.#clock.now() + allowedMs);
+    return scheduler.submit(
+      withSequence(request, spec),
+      allowedMs === Infinity ? Infinity : this.#clock.now() + allowedMs,
+    );
   }
 
   /** The name to use when the caller names none: the only model there is. */
@@ -45,4 +51,11 @@ export class InferenceService {
   close(): void {
     this.#isClosed = true;
   }
+}
+
+/** A request of a stateful model belongs to a sequence: to the one that it names, or to a new one. */
+function withSequence(request: InferenceRequest, { sequences }: ModelSpec): InferenceRequest {
+  if (sequences === undefined || request.kind === 'describe') return request;
+  const headers = withSequenceMarks(request.headers, sequences.headers, () => `ts-seq-${randomUUID()}`);
+  return { ...request, headers };
 }

@@ -1,11 +1,9 @@
-// One builder at a time for one thing in a folder that several servers share: a file that names the builder. When two take it at once (one of
+// One builder at a time for one thing in a folder that several servers share: a link to the builder's name, which appears with its content. When two take it at once (one of
 // them from a builder that is gone) both build, which costs time and breaks nothing: what is built has a name of its own until it is done.
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readlink, rm, symlink } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 
 const POLL_MS = 250;
-/** A lock that names nobody after this long was left by a server that ended while it took it. */
-const NAMELESS_MS = 10_000;
 
 /** Who builds, for others to see, also from other processes. */
 export interface Builder {
@@ -34,7 +32,7 @@ export async function lockBuild(
     signal.throwIfAborted();
     if (await isDone()) return undefined;
     try {
-      await writeFile(file, builder.name, { flag: 'wx' });
+      await symlink(builder.name, file);
       return () => rm(file, { force: true });
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
@@ -50,13 +48,7 @@ export async function lockBuild(
 }
 
 /** Whether whoever took the lock has ended without giving it back. */
-async function isLeft(file: string, builder: Builder): Promise<boolean> {
-  try {
-    const holder = await readFile(file, 'utf8');
-    if (holder !== '') return await builder.isGone(holder);
-    return Date.now() - (await stat(file)).mtimeMs > NAMELESS_MS;
-  } catch {
-    // It was given back just now.
-    return false;
-  }
+export async function isLeft(file: string, builder: Builder): Promise<boolean> {
+  const holder = await readlink(file).catch(() => undefined);
+  return holder !== undefined && builder.isGone(holder);
 }

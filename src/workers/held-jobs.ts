@@ -32,6 +32,10 @@ export class HeldJobs {
     return this.#next.size === 0 && this.#held.size > this.#ahead.size;
   }
 
+  has(job: Job): boolean {
+    return this.#held.has(job.id);
+  }
+
   /** How many were given ahead and wait in the worker. */
   get aheadSize(): number {
     return this.#ahead.size;
@@ -90,6 +94,11 @@ export class HeldJobs {
     }
   }
 
+  /** Fails one job; the worker has it still. */
+  giveUp(id: number, error: ServingError): void {
+    this.#held.get(id)?.job.fail(error);
+  }
+
   /** Fails what the handler computes; the worker has them still. */
   failStarted(error: ServingError): void {
     for (const { job } of this.#held.values()) if (job.state === 'started') job.fail(error);
@@ -103,18 +112,18 @@ export class HeldJobs {
     return true;
   }
 
-  /** What it means when the worker is silent. A stream that waits for its reader is not the worker's fault. */
-  verdictOnSilence(): SilenceVerdict {
+  /** What it means when the worker is silent. A stream that waits for its reader is not the fault of a handler that waits with it. */
+  verdictOnSilence(doesHandlerWait: boolean): SilenceVerdict {
     if (this.#held.size === 0) return 'nothing-owed';
-    return this.#isWaitingForReader() ? 'excused' : 'guilty';
+    if (!doesHandlerWait) return 'guilty';
+    for (const held of this.#held.values()) if (isUnread(held)) return 'excused';
+    return 'guilty';
   }
 
   /** Whether a stream has used up its credit and somebody is there to read on. */
-  #isWaitingForReader(): boolean {
-    for (const { job, untakenBytes } of this.#held.values()) {
-      if (untakenBytes >= CREDIT_BYTES && job.state !== 'ended') return true;
-    }
-    return false;
+  isWaitingForReader(id: number): boolean {
+    const held = this.#held.get(id);
+    return held !== undefined && isUnread(held);
   }
 
   /** Lets go of these, which the worker has given back. */
@@ -140,4 +149,8 @@ export class HeldJobs {
     this.#held.delete(held.job.id);
     if (this.#held.size === 0) for (const resolve of this.#emptyWaiters.splice(0)) resolve();
   }
+}
+
+function isUnread({ job, untakenBytes }: HeldJob): boolean {
+  return untakenBytes >= CREDIT_BYTES && job.state !== 'ended';
 }

@@ -9,7 +9,7 @@ import { mkdir, readdir, readFile, readlink, rm, stat, symlink, utimes, writeFil
 import { join } from 'node:path';
 import { ServingError } from '../core/errors.ts';
 import type { ModelSpec, PythonEnvironment } from '../core/model-spec.ts';
-import { type Builder, lockBuild } from './build-lock.ts';
+import { type Builder, isLeft, lockBuild } from './build-lock.ts';
 import { type BuildSettings, buildEnvironment, packagesFolder, venvPython } from './environment-build.ts';
 import { probeInterpreter } from './python-interpreter.ts';
 import { digestRequirements } from './requirements-digest.ts';
@@ -215,9 +215,13 @@ export class PythonEnvironments {
     const names = await readdir(this.#options.folder).catch(() => []);
     for (const name of names) {
       const [digest = '', rest] = name.split('.');
-      if (!/^[0-9a-f]{32}$/.test(digest) || rest === undefined || rest === 'lock') continue;
-      await this.#sweepFolder(digest, name).catch(() => {});
+      if (!/^[0-9a-f]{32}$/.test(digest) || rest === undefined) continue;
+      await (rest === 'lock' ? this.#sweepLock(name) : this.#sweepFolder(digest, name)).catch(() => {});
     }
+  }
+
+  async #sweepLock(name: string): Promise<void> {
+    if (await isLeft(this.#path(name), this.#options.builder)) await rm(this.#path(name), { force: true });
   }
 
   async #sweepFolder(digest: string, name: string): Promise<void> {

@@ -11,6 +11,9 @@ const LOCAL_NAME = /^[./]|\/|\.(?:whl|zip|tar\.gz|tgz)$/;
 /** What pip itself, or a build, writes into the folder of a project. */
 const BY_PRODUCTS = /^(?:\..*|__pycache__|build|.*\.egg-info)$/;
 
+/** A list that is longer is none: most likely the field names a file of weights. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
 /** Adds all that decides about the packages of `file` to the digest. Relative paths in it start at `cwd`, as with pip. Throws what reading throws. */
 export async function digestRequirements(
   digest: Hash,
@@ -22,6 +25,8 @@ export async function digestRequirements(
   const addFile = async (path: string): Promise<void> => {
     if (seen.has(path)) return;
     seen.add(path);
+    const { size } = await stat(path);
+    if (size > MAX_FILE_BYTES) throw new Error(`${path} has ${size} bytes, and a list has at most ${MAX_FILE_BYTES}`);
     const text = await readFile(path, 'utf8');
     digest.update(`file ${text.length}\n${text}\n`);
     for (const [, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) digest.update(`${name}=${env[name] ?? ''}\n`);
@@ -43,7 +48,7 @@ function linesOf(text: string): string[] {
 /** Where a line leads on this machine, undefined when it names a package of an index. */
 function localPath(line: string, cwd: string): string | undefined {
   const option = LOCAL_OPTION.exec(line)?.groups?.['path'];
-  const [requirement = ''] = (option ?? line.replace(/^[\w.-]+(?:\[.*?\])?\s*@\s*/, '')).split(/\s*;|\s+/);
+  const [requirement = ''] = (option ?? line.replace(/^[\w.-]+(?:\[.*?\])?\s*@\s*/, '')).split(/[\s;]/);
   const name = requirement.replace(/\[[^\]]*\]$/, '').replace(/#.*$/, '');
   if (name.startsWith('file://')) {
     try {

@@ -11,6 +11,7 @@ export interface RuntimeSettings {
   readonly python: string;
   readonly decodeInput: boolean;
   readonly ipex: PythonEnvOptions['ipex'];
+  readonly sequenceHeaders: PythonEnvOptions['sequenceHeaders'];
   readonly env: NodeJS.ProcessEnv;
   /** The debugger that workers start under, where there is one. */
   readonly workerDebugger?: WorkerDebugger | undefined;
@@ -49,6 +50,7 @@ const RUNTIMES: Readonly<Record<RuntimeName, Runtime>> = {
       packagesDir: PYTHON_PACKAGES_DIR,
       decodeInput: settings.decodeInput,
       ipex: settings.ipex,
+      sequenceHeaders: settings.sequenceHeaders,
     }),
   }),
 };

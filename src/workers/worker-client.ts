@@ -17,9 +17,10 @@ import {
 } from '../protocol/messages.ts';
 import { predictFrame } from '../protocol/predict-frame.ts';
 import { AheadRule } from './ahead-rule.ts';
+import { AnswerWatch } from './answer-watch.ts';
 import { HeldJobs } from './held-jobs.ts';
+import { LoadCall } from './load-call.ts';
 import { workerDied, workerOverslept } from './lost-answer.ts';
-import { ResponseWatch } from './response-watch.ts';
 import { Signal } from './signal.ts';
 
 /** After a process has exited, how long its last answers may take to be read from the socket. */
@@ -52,18 +53,13 @@ export interface WorkerClientOptions {
   onBroken(why: string): void;
 }
 
-interface Loading {
-  readonly resolve: (ready: ReadyMessage) => void;
-  readonly reject: (error: ServingError) => void;
-}
-
 export class WorkerClient implements BatchWorker {
   readonly id: string;
   readonly #options: WorkerClientOptions;
   readonly #ranks: readonly { readonly data: Connection; readonly control: Connection }[];
   readonly #held = new HeldJobs();
   readonly #closed = new Signal();
-  readonly #watch: ResponseWatch;
+  readonly #watch: AnswerWatch;
   readonly #aheadRule: AheadRule;
   /** Who waits for the answers to the recalls that were sent, in order. */
   readonly #recalls: ((jobs: Job[]) => void)[] = [];
@@ -71,18 +67,18 @@ export class WorkerClient implements BatchWorker {
   #isBroken = false;
   /** Runs from the end of a data channel to the exit that is to follow it. */
   #exitTimer: Timer | undefined;
-  #loading: Loading | undefined;
-  #ranksToLoad = 0;
+  #loading: LoadCall | undefined;
 
   /** `ranks` are the processes of the worker, usually one. */
   constructor(ranks: readonly Channels[], options: WorkerClientOptions) {
     this.id = options.id;
     this.#options = options;
     this.#aheadRule = new AheadRule(options.batchSize);
-    this.#watch = new ResponseWatch({
+    this.#watch = new AnswerWatch({
+      held: this.#held,
       timeoutMs: options.responseTimeoutMs,
       clock: options.clock,
-      verdict: () => this.#held.verdictOnSilence(),
+      onOverdue: (jobId) => this.#giveUpOne(jobId),
       onSilence: () => this.#overslept(),
     });
     this.#ranks = ranks.map((channels, rank) => ({
@@ -107,27 +103,33 @@ export class WorkerClient implements BatchWorker {
 
   /** Has the model loaded. Fails with the worker's own reason; an exit or a timeout is the caller's to notice. */
   load(message: LoadMessage): Promise<ReadyMessage> {
-    return new Promise((resolve, reject) => {
-      this.#loading = { resolve, reject };
-      this.#ranksToLoad = this.#ranks.length;
-      const worldSize = this.#ranks.length;
-      for (const [rank, { data }] of this.#ranks.entries()) data.send({ ...message, rank, worldSize });
-    });
+    const worldSize = this.#ranks.length;
+    this.#loading = new LoadCall(worldSize);
+    for (const [rank, { data }] of this.#ranks.entries()) data.send({ ...message, rank, worldSize });
+    return this.#loading.done;
   }
 
-  /** A worker of batches takes them one at a time; one that may hold more than a batch (an event loop) takes jobs as they come. */
+  /** A worker of batches takes them one at a time; an event loop, and a batch that jobs may join, take jobs as they come. */
   room(): number {
     if (!this.#isSound) return 0;
-    if (this.#isEventLoop) return this.#capacity - this.#held.size;
+    if (this.takesAnyTime) return this.#capacity - this.#held.size;
     return this.#held.size === 0 ? this.#capacity : 0;
   }
 
   takesAhead(): boolean {
-    return this.#isSound && !this.#isEventLoop && this.#aheadRule.channelFor(this.#held) !== undefined;
+    return this.#isSound && !this.takesAnyTime && this.#aheadRule.channelFor(this.#held) !== undefined;
   }
 
   get aheadJobs(): number {
     return this.#held.aheadAlive();
+  }
+
+  get takesAnyTime(): boolean {
+    return this.#watch.takesAnyTime;
+  }
+
+  holds(job: Job): boolean {
+    return this.#held.has(job);
   }
 
   isBusy(): boolean {
@@ -140,12 +142,11 @@ export class WorkerClient implements BatchWorker {
   }
 
   run(batch: readonly Job[]): void {
-    const isAhead = this.#held.size > 0 && !this.#isEventLoop;
+    const isAhead = this.#held.size > 0 && !this.takesAnyTime;
     const channel = isAhead ? (this.#aheadRule.channelFor(this.#held) ?? 'data') : 'data';
     this.#held.add(batch, isAhead);
     const { message, parts, partLengths } = predictFrame(batch);
-    // What is given ahead is no sign of life, and must not lengthen the patience with what is computed.
-    if (!isAhead) this.#watch.begin();
+    this.#watch.begin(batch);
     for (const rank of this.#ranks) rank[channel].sendParts(message, parts, partLengths);
   }
 
@@ -161,6 +162,7 @@ export class WorkerClient implements BatchWorker {
 
   credit(job: Job, sizeBytes: number): void {
     if (!this.#held.taken(job, sizeBytes)) return;
+    this.#watch.readOn(job.id);
     this.#control({ type: 'credit', job: job.id, bytes: sizeBytes });
   }
 
@@ -200,18 +202,13 @@ export class WorkerClient implements BatchWorker {
     return !this.#isBroken && this.#exitTimer === undefined;
   }
 
-  /** Whether it takes jobs one by one as they come, instead of batches. */
-  get #isEventLoop(): boolean {
-    return this.#capacity > this.#options.batchSize;
-  }
-
   #control(message: ControlMessage): void {
     for (const rank of this.#ranks) rank.control.send(message);
   }
 
   #receive(rank: number, header: FrameHeader, parts: readonly Part[]): void {
     const message = parseWorkerMessage(header, parts.length);
-    this.#watch.heard();
+    this.#watch.heard(message);
     switch (message.type) {
       case 'output':
         message.outputs.forEach((item, index) => {
@@ -246,14 +243,14 @@ export class WorkerClient implements BatchWorker {
     if (rank === 0) {
       this.#capacity = message.capacity;
       this.#aheadRule.learn(message);
+      this.#watch.learn(message, this.#options.batchSize);
     }
-    this.#ranksToLoad -= 1;
-    if (this.#ranksToLoad === 0) this.#loading?.resolve(message);
+    this.#loading?.ready(message);
   }
 
   #loadFailed(message: ErrorMessage): void {
     const details = message.trace === undefined ? {} : { trace: message.trace };
-    this.#loading?.reject(new ServingError(message.code, message.message, { model: this.#options.model, ...details }));
+    this.#loading?.failed(new ServingError(message.code, message.message, { model: this.#options.model, ...details }));
   }
 
   #failed(ids: readonly number[], message: ErrorMessage): void {
@@ -274,6 +271,12 @@ export class WorkerClient implements BatchWorker {
   #handlerTook(handlerMs: number): void {
     this.#aheadRule.took(handlerMs);
     this.#options.onHandlerTime(handlerMs);
+  }
+
+  /** What one job does not answer is no reason to end a worker that others have answers from. */
+  #giveUpOne(jobId: number): void {
+    this.#held.giveUp(jobId, workerOverslept(this.#options.model, this.#options.responseTimeoutMs / 1000));
+    this.#control({ type: 'cancel', jobs: [jobId] });
   }
 
   #overslept(): void {

@@ -4,6 +4,7 @@ import type { ModelSignature } from '../../src/core/model-signature.ts';
 import type { ModelSpec } from '../../src/core/model-spec.ts';
 import type { ModelVersion } from '../../src/core/model-version.ts';
 import type { Clock, WorkerPool } from '../../src/core/ports.ts';
+import { queueFor } from '../../src/core/queue-for.ts';
 import { Scheduler } from '../../src/core/scheduler.ts';
 import type { StartFailure } from '../../src/core/start-failure.ts';
 import type { WorkerDescription } from '../../src/core/worker-state.ts';
@@ -36,6 +37,9 @@ export function modelSpec(over: Partial<ModelSpec> = {}): ModelSpec {
     initialMinWorkers: 1,
     initialMaxWorkers: 1,
     loadedAtStartup: false,
+    sequences: undefined,
+    isContinuous: false,
+    needsIdleWorker: false,
     ...over,
   };
 }
@@ -84,8 +88,10 @@ export interface FakeVersion extends ModelVersion {
 /** A version with a real scheduler on the given clock. */
 export function fakeVersion(over: Partial<ModelSpec> = {}, clock: Clock = new FakeClock()): FakeVersion {
   const spec = modelSpec(over);
-  const { batchSize, maxBatchDelayMs, queueSize } = spec;
+  const { batchSize, maxBatchDelayMs, needsIdleWorker } = spec;
   const observer = new ServingJournal();
-  const scheduler = new Scheduler({ model: spec.name, batchSize, maxBatchDelayMs, queueSize, clock, observer });
+  const queue = queueFor(spec, clock);
+  const limits = { batchSize, maxBatchDelayMs, needsIdleWorker };
+  const scheduler = new Scheduler({ model: spec.name, ...limits, queue, clock, observer });
   return { spec, scheduler, pool: new FakePool(), progress: new LoadProgress(clock), releaseArchive: async () => {} };
 }

@@ -28,6 +28,14 @@ export class FakeWorker implements BatchWorker {
     return this.holding.length === 0 ? this.capacity : 0;
   }
 
+  get takesAnyTime(): boolean {
+    return false;
+  }
+
+  holds(job: Job): boolean {
+    return this.holding.includes(job) || this.ahead.some((batch) => batch.includes(job));
+  }
+
   isBusy(): boolean {
     return this.holding.length > 0;
   }

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterator, Optional
 
 from ts._absent import calling
 
 
 def send_intermediate_predict_response(
     ret: Any, req_id_map: Dict[int, str], message: str, code: int, context: Any
-) -> None:
+) -> Any:
     """Sends `ret[i]` as the next part of the answer of each request `i` in `req_id_map`.
 
     The handler's return value is the last part. `req_id_map` may name only some of `context.request_ids`. A `code` other
-    than 200 ends those requests with `message` as their error. Waits when a client takes its stream too slowly. Raises
+    than 200 ends those requests with `message` as their error. Waits when a client takes its stream too slowly; where others
+    would wait with it (async handlers, continuous batching), a client that is more than 1 MiB behind loses its stream. Raises
     RequestCancelled when nobody waits for any request of the batch. On ranks other than 0 it does nothing.
+
+    What it returns can be awaited: that suspends an async handler until its clients have room for the next part. Sconce only.
     """
     if os.environ.get("LOCAL_RANK", "0") != "0":
-        return
-    context._link.send_intermediate(ret, req_id_map, message, code, context)
+        return _ROOM
+    return context._link.send_intermediate(ret, req_id_map, message, code, context)
+
+
+class _Room:
+    """Room that is there at once."""
+
+    def __await__(self) -> Iterator[Any]:
+        return iter(())
+
+
+_ROOM = _Room()
 
 
 def create_predict_response(*args: Any, **kwargs: Any) -> Any:

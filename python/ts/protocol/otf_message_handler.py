@@ -25,6 +25,6 @@ __getattr__ = absent_names(__name__)
 @deprecated("1.0.0", replacement="ts.handler_utils.utils.send_intermediate_predict_response")
 def send_intermediate_predict_response(
     ret: Any, req_id_map: Dict[int, str], message: str, code: int, context: Any
-) -> None:
+) -> Any:
     """See ts.handler_utils.utils.send_intermediate_predict_response."""
-    utils.send_intermediate_predict_response(ret, req_id_map, message, code, context)
+    return utils.send_intermediate_predict_response(ret, req_id_map, message, code, context)

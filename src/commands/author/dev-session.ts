@@ -6,7 +6,7 @@ import type { PhaseReport } from '../../core/load-progress.ts';
 import type { RunningServer } from '../../server.ts';
 import type { WorkerDebugger } from '../../workers/debugger.ts';
 import type { Paint } from '../terminal/paint.ts';
-import { duration, phaseNames } from '../terminal/stage-table.ts';
+import { duration } from '../terminal/stage-table.ts';
 import type { AuthorLog } from './author-log.ts';
 import { debuggerPortFree } from './debug-flags.ts';
 import { findTarget } from './model-target.ts';
@@ -188,6 +188,6 @@ function listed(files: readonly string[]): string {
 }
 
 function times(tookMs: number, phases: readonly PhaseReport[]): string {
-  const each = phases.map(({ phase, tookMs: phaseMs }) => `${phaseNames[phase]} ${duration(phaseMs)}`);
+  const each = phases.map(({ phase, tookMs: phaseMs }) => `${phase} ${duration(phaseMs)}`);
   return `after ${duration(tookMs)}${each.length === 0 ? '' : ` (${each.join(', ')})`}`;
 }

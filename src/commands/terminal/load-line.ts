@@ -11,7 +11,6 @@ const VERBS: Readonly<Record<LoadPhase, string>> = {
   environment: 'installing packages',
   spawn: 'starting',
   load: 'loading',
-  warmUp: 'warming up',
 };
 
 interface Running {

@@ -1,15 +1,4 @@
-// How long the stages of a model's way took, for people: names, durations that can be compared at a glance, and a small table.
-import type { LoadPhase } from '../../core/load-progress.ts';
-
-/** The phases of a load in everyday words. */
-export const phaseNames: Readonly<Record<LoadPhase, string>> = {
-  download: 'download',
-  unpack: 'unpack',
-  environment: 'environment',
-  spawn: 'spawn',
-  load: 'load',
-  warmUp: 'warm-up',
-};
+// How long the stages of a model's way took, for people: durations that can be compared at a glance, and a small table.
 
 /** 0.35 ms, 12 ms, 1.25 s. */
 export function duration(ms: number): string {

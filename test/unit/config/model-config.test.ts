@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { NO_MODEL_CONFIG, parseModelConfig } from '../../../src/config/model-config.ts';
+import { NO_SERVING_KEYS } from '../../../src/config/serving-mode.ts';
 
 describe('model-config.yaml', () => {
   it('is read with units, and kept whole for the handler', async () => {
@@ -32,6 +33,7 @@ describe('model-config.yaml', () => {
       maxRetryTimeoutSec: 10,
       clientTimeoutMs: 500,
       jobQueueSize: 20,
+      serving: NO_SERVING_KEYS,
     });
     expect(parsed.record).toMatchObject({ batchSize: 8, handler: { mine: [1, 2] } });
     expect(parsed.notices).toEqual([]);

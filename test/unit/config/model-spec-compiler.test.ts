@@ -4,6 +4,7 @@ import { compileModelSpec, type ModelSpecInputs } from '../../../src/config/mode
 import { parseModelsSetting } from '../../../src/config/models-setting.ts';
 import type { RegisterParameters } from '../../../src/config/register-parameters.ts';
 import type { ModelSpec } from '../../../src/core/model-spec.ts';
+import { SEQUENCE_HEADERS } from '../../../src/core/sequence-headers.ts';
 
 interface Case {
   readonly dialect?: 'documented' | 'torchserve';
@@ -40,6 +41,7 @@ function compile(given: Case): ReturnType<typeof compileModelSpec> {
       defaultStartupTimeoutSec: 122,
       installPyDepPerModel: false,
       defaultServiceHandler: undefined,
+      sequenceHeaders: SEQUENCE_HEADERS,
       ...given.server,
     },
     dialect: DIALECTS[given.dialect ?? 'documented'],
@@ -80,6 +82,9 @@ describe('a model about which nobody says anything', () => {
         initialMinWorkers: 0,
         initialMaxWorkers: 0,
         loadedAtStartup: false,
+        sequences: undefined,
+        isContinuous: false,
+        needsIdleWorker: false,
       },
       notices: [],
     });

@@ -6,6 +6,7 @@ import { compileModelSpec } from '../../../src/config/model-spec-compiler.ts';
 import { parseModelsSetting } from '../../../src/config/models-setting.ts';
 import type { RegisterParameters } from '../../../src/config/register-parameters.ts';
 import type { ModelSpec } from '../../../src/core/model-spec.ts';
+import { SEQUENCE_HEADERS } from '../../../src/core/sequence-headers.ts';
 
 type Source = 'request' | 'yaml' | 'models' | 'manifest' | 'server' | 'built-in';
 type Setting =
@@ -103,6 +104,7 @@ async function compile(dialect: DialectName, setting: Setting, speaking: readonl
       defaultStartupTimeoutSec: 5,
       installPyDepPerModel: false,
       defaultServiceHandler: says('server') && setting === 'handler' ? WORDS.handler.server : undefined,
+      sequenceHeaders: SEQUENCE_HEADERS,
     },
     dialect: DIALECTS[dialect],
     machine: { gpuCount: 0, cpuCount: 6 },

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { JobKind } from '../../../src/core/job.ts';
+import { JobQueue } from '../../../src/core/job-queue.ts';
 import { Scheduler } from '../../../src/core/scheduler.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeWorker } from '../../support/fake-worker.ts';
@@ -18,7 +19,8 @@ beforeEach(() => {
     model: 'm',
     batchSize: 2,
     maxBatchDelayMs: 100,
-    queueSize: 4,
+    queue: new JobQueue(4),
+    needsIdleWorker: false,
     clock,
     observer: journal,
   });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ServingError } from '../../../src/core/errors.ts';
 import type { Job, JobKind } from '../../../src/core/job.ts';
+import { JobQueue } from '../../../src/core/job-queue.ts';
 import { Scheduler } from '../../../src/core/scheduler.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeWorker } from '../../support/fake-worker.ts';
@@ -57,7 +58,8 @@ class World {
       model: 'm',
       batchSize,
       maxBatchDelayMs,
-      queueSize: QUEUE_SIZE,
+      queue: new JobQueue(QUEUE_SIZE),
+      needsIdleWorker: false,
       clock: this.clock,
       observer: this.journal,
     });

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ServingError } from '../../../src/core/errors.ts';
 import type { Job, JobKind } from '../../../src/core/job.ts';
+import { JobQueue } from '../../../src/core/job-queue.ts';
 import { Scheduler, type SchedulerOptions } from '../../../src/core/scheduler.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeWorker } from '../../support/fake-worker.ts';
@@ -21,7 +22,8 @@ function build(over: Partial<SchedulerOptions> = {}): void {
     model: 'm',
     batchSize: 4,
     maxBatchDelayMs: 100,
-    queueSize: 10,
+    queue: new JobQueue(10),
+    needsIdleWorker: false,
     clock,
     observer: journal,
     ...over,
@@ -65,7 +67,7 @@ class EventLoopWorker extends FakeWorker {
 
 describe('dispatch', () => {
   it('shares jobs out among workers that hold many at a time', () => {
-    build({ batchSize: 1, queueSize: 100 });
+    build({ batchSize: 1, queue: new JobQueue(100) });
     const workers = [new EventLoopWorker('1', 64, 64), new EventLoopWorker('2', 64, 64)];
     for (const worker of workers) scheduler.addWorker(worker);
     for (const id of 'abcdef') submit(id);
@@ -197,7 +199,7 @@ describe('dispatch', () => {
 
 describe('admission', () => {
   it('refuses what does not fit in the queue, and says what to do', () => {
-    build({ queueSize: 2 });
+    build({ queue: new JobQueue(2) });
     submit('a');
     submit('b');
     const error = servingErrorOf(() => submit('c', { requestedVersion: '1.0' }));
@@ -397,7 +399,7 @@ describe('a worker that dies', () => {
   });
 
   it('may overfill the queue with what comes back, which then refuses new jobs', () => {
-    build({ queueSize: 1 });
+    build({ queue: new JobQueue(1) });
     const dead = addWorker('dead');
     submit('a');
     submit('b');
@@ -453,5 +455,33 @@ describe('idle', () => {
     finish(worker);
     expect(await whenIdle).toBe(0);
     expect(idsOf(worker)).toEqual(['x', 'b']);
+  });
+});
+
+describe('a model whose requests may not wait', () => {
+  it('takes a request for each idle worker, and refuses the others', () => {
+    build({ needsIdleWorker: true });
+    expect(codeOf(() => submit('early'))).toBe('NO_IDLE_WORKER');
+    const worker = addWorker();
+    submit('a');
+    const error = servingErrorOf(() => submit('b'));
+    expect(error).toMatchObject({ code: 'NO_IDLE_WORKER', details: { model: 'm', retryAfterSec: 1 } });
+    expect(error.message).toContain('useJobTicket');
+    finish(worker);
+    submit('c');
+    expect(idsOf(worker)).toEqual(['a', 'c']);
+  });
+});
+
+describe('workers that take jobs at any time', () => {
+  it('get a job at once, whether others are busy or not', () => {
+    build({ batchSize: 4 });
+    addWorker('busy');
+    submit('x');
+    const worker = new EventLoopWorker('free', 64);
+    Object.defineProperty(worker, 'takesAnyTime', { value: true });
+    scheduler.addWorker(worker);
+    submit('a');
+    expect(idsOf(worker)).toEqual(['a']);
   });
 });

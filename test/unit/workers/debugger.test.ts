@@ -1,10 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { SEQUENCE_HEADERS } from '../../../src/core/sequence-headers.ts';
 import { debuggedLaunch, debuggedSpec } from '../../../src/workers/debugger.ts';
 import { launchFor } from '../../../src/workers/runtimes.ts';
 import { modelSpec } from '../../support/fake-version.ts';
 import { servingErrorOf } from '../../support/thrown.ts';
 
-const settings = { python: 'python3', decodeInput: true, ipex: { isEnabled: false, isEnabledOnGpu: false }, env: {} };
+const settings = {
+  python: 'python3',
+  decodeInput: true,
+  sequenceHeaders: SEQUENCE_HEADERS,
+  ipex: { isEnabled: false, isEnabledOnGpu: false },
+  env: {},
+};
 const python = launchFor(modelSpec(), settings);
 const node = launchFor(modelSpec({ runtime: 'node' }), settings);
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SEQUENCE_HEADERS } from '../../../src/core/sequence-headers.ts';
 import { pythonEnv } from '../../../src/workers/python-env.ts';
 
 const options = {
@@ -8,6 +9,7 @@ const options = {
   sitePackages: undefined,
   packagesDir: '/opt/sconce/python',
   decodeInput: true,
+  sequenceHeaders: SEQUENCE_HEADERS,
   ipex: { isEnabled: false, isEnabledOnGpu: false },
 };
 
@@ -22,6 +24,9 @@ describe('the environment of a Python worker', () => {
       TS_DECODE_INPUT_REQUEST: 'true',
       TS_IPEX_ENABLE: 'false',
       TS_IPEX_GPU_ENABLE: 'false',
+      TS_REQUEST_SEQUENCE_ID: 'ts_request_sequence_id',
+      TS_REQUEST_SEQUENCE_START: 'ts_request_sequence_start',
+      TS_REQUEST_SEQUENCE_END: 'ts_request_sequence_end',
     });
     expect(pythonEnv({ ...options, decodeInput: false })['TS_DECODE_INPUT_REQUEST']).toBe('false');
   });

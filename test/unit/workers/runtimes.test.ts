@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SEQUENCE_HEADERS } from '../../../src/core/sequence-headers.ts';
 import { launchFor } from '../../../src/workers/runtimes.ts';
 import { fakeVersion } from '../../support/fake-version.ts';
 
@@ -6,6 +7,7 @@ const { spec } = fakeVersion({ name: 'm', version: '1' });
 const settings = {
   python: 'python3',
   decodeInput: true,
+  sequenceHeaders: SEQUENCE_HEADERS,
   ipex: { isEnabled: false, isEnabledOnGpu: false },
   env: { PATH: '/bin' },
 };

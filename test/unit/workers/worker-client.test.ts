@@ -619,6 +619,89 @@ describe('the response timeout', () => {
   });
 });
 
+describe('a worker whose batch jobs may join', () => {
+  beforeEach(async () => {
+    const loading = client.load(loadMessage);
+    worker.say({ type: 'ready', capacity: 2, joins: true, runtime: { name: 'scripted', version: '1' } });
+    await loading;
+  });
+
+  it('has room while it computes, until it holds as many as it may', async () => {
+    const [a, b] = [heldJob(client), heldJob(client)];
+    client.run([a]);
+    expect({ room: client.room(), takesAnyTime: client.takesAnyTime }).toEqual({ room: 1, takesAnyTime: true });
+    client.run([b]);
+    expect({ room: client.room(), takesAhead: client.takesAhead() }).toEqual({ room: 0, takesAhead: false });
+    expect(client.holds(a)).toBe(true);
+    worker.output({ 1: 'x' });
+    await reports.until(() => reports.rooms === 1);
+    expect({ room: client.room(), holds: client.holds(a) }).toEqual({ room: 1, holds: false });
+  });
+
+  it('is overdue by its call, which what joins meanwhile does not prolong, nor a reader that does not read', async () => {
+    const [a, b] = [heldJob(client), heldJob(client)];
+    client.run([a]);
+    worker.started(1);
+    worker.output({ 1: 'x'.repeat(CREDIT_BYTES) }, false);
+    await caughtUp();
+    clock.advance(TIMEOUT_MS - 1);
+    client.run([b]);
+    clock.advance(1);
+    expect(reports.broken).toEqual(['no answer within the response timeout of 10 s']);
+  });
+
+  it('lives on by a word about no job at all', async () => {
+    client.run([heldJob(client)]);
+    clock.advance(TIMEOUT_MS - 1);
+    worker.started();
+    await caughtUp();
+    clock.advance(TIMEOUT_MS - 1);
+    expect(reports.broken).toEqual([]);
+  });
+});
+
+describe('a worker that works on many jobs side by side', () => {
+  it('loses one that is overdue, is told to cancel it, and goes on with the others', async () => {
+    await load(5);
+    const [a, b] = [heldJob(client), heldJob(client)];
+    client.run([a]);
+    client.run([b]);
+    worker.started(1, 2);
+    await caughtUp();
+    clock.advance(TIMEOUT_MS - 1);
+    worker.output({ 2: 'x' }, false);
+    await caughtUp();
+    clock.advance(1);
+    expect((await rejectionOf(a.next())).code).toBe('RESPONSE_TIMEOUT');
+    expect((await worker.hears('cancel')).header).toMatchObject({ jobs: [1] });
+    expect({ state: b.state, holds: client.holds(a), broken: reports.broken }).toEqual({
+      state: 'started',
+      holds: true,
+      broken: [],
+    });
+    worker.output({ 1: '' });
+    await caughtUp();
+    expect(client.room()).toBe(4);
+  });
+
+  it('is given up when nothing at all comes from it after that', async () => {
+    await load(5);
+    const [a, b] = [heldJob(client), heldJob(client)];
+    client.run([a]);
+    worker.started(1);
+    await caughtUp();
+    clock.advance(TIMEOUT_MS - 1);
+    client.run([b]);
+    worker.started(2);
+    await caughtUp();
+    clock.advance(1);
+    expect(reports.broken).toEqual([]);
+    clock.advance(5_000);
+    expect(reports.broken).toHaveLength(1);
+    expect((await rejectionOf(b.next())).code).toBe('RESPONSE_TIMEOUT');
+  });
+});
+
 describe('streams', () => {
   it('give the worker credit as the reader takes what came', async () => {
     const [a] = await runBatch(1);
