@@ -1,7 +1,5 @@
 // Management requests that meet: registrations at once, one model twice at once, a scale during a scale, an unregistration during a load
 // and during work. Every one is answered, the last wish holds, and no process is left behind.
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ContractBench, isAlive, PATIENCE, startBench } from '../support/contract-bench.ts';
 import { type Answer, errorOf } from '../support/http-exchange.ts';
@@ -25,11 +23,6 @@ async function puppets(count: number): Promise<number[]> {
   return bench.livingPuppets();
 }
 
-async function unpackedFolders(): Promise<string[]> {
-  const [work] = (await readdir(bench.server.tmp)).filter((name) => name.startsWith('sconce-'));
-  return work === undefined ? [] : readdir(join(bench.server.tmp, work, 'models'));
-}
-
 describe('registrations at once', () => {
   test('of many models all succeed, while the server goes on answering', async () => {
     const names = Array.from({ length: 24 }, (_, index) => `many${index}`);
@@ -47,7 +40,7 @@ describe('registrations at once', () => {
     const gone = await Promise.all(names.map((name) => bench.manage('DELETE', `/models/${name}`)));
     expect(new Set(statuses(gone))).toEqual(new Set([200]));
     expect(await bench.livingPuppets()).toEqual([]);
-    expect(await unpackedFolders()).toEqual([]);
+    expect(await bench.unpackedFolders()).toEqual([]);
   });
 
   test('of one version exactly one succeeds, and the others leave nothing behind', async () => {
@@ -63,7 +56,7 @@ describe('registrations at once', () => {
     const { workers } = await bench.describe('puppet');
     expect(workers.map(({ status }) => status)).toEqual(['READY']);
     expect(await bench.livingPuppets()).toEqual([workers[0]?.pid]);
-    expect(await unpackedFolders()).toHaveLength(1);
+    expect(await bench.unpackedFolders()).toHaveLength(1);
   });
 
   test('of two versions of one name both succeed, and one of them is the default', async () => {
@@ -166,7 +159,7 @@ describe('an unregistration', () => {
     expect(errorOf(answer).message).toMatch(/being stopped/);
     expect(started.filter(isAlive)).toEqual([]);
     expect((await bench.manage('GET', '/models/puppet')).status).toBe(404);
-    expect(await unpackedFolders()).toEqual([]);
+    expect(await bench.unpackedFolders()).toEqual([]);
   });
 
   test('under load answers what was accepted, refuses what comes, and leaves no process behind', async () => {

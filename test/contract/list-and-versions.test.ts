@@ -1,6 +1,4 @@
 // Listing with its pages, the default version and what may be done to it, and unregistration, in the documented dialect.
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ContractBench, startBench } from '../support/contract-bench.ts';
 import { errorOf } from '../support/http-exchange.ts';
@@ -134,10 +132,10 @@ describe('versions', () => {
 
   test('an unregistered model leaves neither processes nor files, and its name and version are free again', async () => {
     await bench.register('url=two.mar&initial_workers=2&synchronous=true');
-    expect(await unpackedFolders()).toHaveLength(1);
+    expect(await bench.unpackedFolders()).toHaveLength(1);
     expect((await bench.manage('DELETE', '/models/puppet')).status).toBe(200);
     expect(await bench.livingPuppets()).toEqual([]);
-    expect(await unpackedFolders()).toEqual([]);
+    expect(await bench.unpackedFolders()).toEqual([]);
     expect((await bench.manage('GET', '/models/puppet')).status).toBe(404);
     expect((await bench.ask('puppet', {})).status).toBe(404);
     await bench.register('url=two.mar&initial_workers=1&synchronous=true');
@@ -152,9 +150,3 @@ describe('versions', () => {
     expect(errorOf(unknown)).toMatchObject({ code: 404, type: 'ModelVersionNotFoundException' });
   });
 });
-
-async function unpackedFolders(): Promise<string[]> {
-  const { tmp } = bench.server;
-  const [work] = (await readdir(tmp)).filter((name) => name.startsWith('sconce-'));
-  return work === undefined ? [] : readdir(join(tmp, work, 'models')).catch(() => []);
-}

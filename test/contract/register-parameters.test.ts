@@ -19,7 +19,7 @@ describe('url', () => {
     ['', 400, 'BadRequestException', 'Parameter url is required.'],
     ['url=', 404, 'ModelNotFoundException', 'empty url'],
     ['url=missing.mar', 404, 'ModelNotFoundException', 'Model not found at: missing.mar'],
-    ['url=sub/puppet.mar', 404, 'ModelNotFoundException', 'sub/puppet.mar is not the name of a file or folder'],
+    ['url=sub/puppet.mar', 404, 'ModelNotFoundException', 'sub/puppet.mar is neither the name of a file or folder'],
     ['url=../puppet.mar', 404, 'ModelNotFoundException', 'Relative path is not allowed in url: ../puppet.mar'],
   ])('"%s" is answered with %i %s', async (query, status, type, message) => {
     const answer = await register(query);

@@ -128,6 +128,12 @@ export class ContractBench {
     }
   }
 
+  /** The unpacked archives in the server's cache. */
+  async unpackedFolders(): Promise<string[]> {
+    const names = await readdir(join(this.server.cache, 'archives')).catch(() => []);
+    return names.filter((name) => name !== 'digests' && name !== 'owners');
+  }
+
   /** Puts an archive of the model that answers OK into the store. */
   async addNoop(file: string, name: string, version = '1.0'): Promise<void> {
     const handler = await readFile(join(NOOP, 'noop_handler.py'));
