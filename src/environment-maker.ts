@@ -28,9 +28,16 @@ export function environmentMaker(parts: EnvironmentParts): PrepareEnvironment {
   let opening: Promise<PythonEnvironments> | undefined;
   return async (spec, progress, signal) => {
     if (spec.requirementsFile === undefined && !spec.useVenv) return undefined;
-    opening ??= openEnvironments(parts);
-    const environments = await opening;
-    return progress.during('environment', () => environments.prepare(spec, signal));
+    return progress.during('environment', async () => {
+      opening ??= openEnvironments(parts);
+      const environments = await opening.catch(async (error: unknown) => {
+        // The disk may have room again for the next one who asks.
+        opening = undefined;
+        const { diskFailure } = await import('./workers/environment-build.ts');
+        throw diskFailure(spec.name, error);
+      });
+      return environments.prepare(spec, signal);
+    });
   };
 }
 
@@ -45,7 +52,11 @@ async function openEnvironments({ config, log, clock, orphanGuard }: Environment
   }
   const name = await newOwner();
   await sayAlive(owners, name);
-  setInterval(() => void sayAlive(owners, name), HEARTBEAT_MS).unref();
+  setInterval(() => {
+    sayAlive(owners, name).catch((error: unknown) =>
+      log.warn({ error: String(error) }, 'environments in cache_dir cannot be written'),
+    );
+  }, HEARTBEAT_MS).unref();
   return new PythonEnvironments({
     folder,
     builder: { name, isGone: (other) => isGone(owners, other) },

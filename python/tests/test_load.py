@@ -231,6 +231,14 @@ class Failures(unittest.TestCase):
         self.assertEqual(header["code"], "HANDLER_IMPORT_FAILED")
         self.assertIn("SyntaxError: ", header["message"])
         self.assertIn("The worker runs Python %d.%d." % sys.version_info[:2], header["message"])
+        self.assertEqual(header["trace"].splitlines()[1], "    def handle(:")
+        self.assertNotIn("importlib", header["trace"])
+
+    def test_a_syntax_error_in_a_file_that_the_handler_imports(self) -> None:
+        header = self.failure({"handler.py": "import other\n", "other.py": "def handle(:\n"})
+        self.assertIn('handler.py", line 1, in <module>', header["trace"])
+        self.assertIn('other.py", line 1', header["trace"])
+        self.assertNotIn("importlib", header["trace"])
 
     def test_an_exception_at_import_shows_its_last_lines(self) -> None:
         header = self.failure({"handler.py": "def f(n):\n    return f(n - 1) if n else 1 / 0\nf(60)\n"})

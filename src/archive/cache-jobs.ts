@@ -89,6 +89,8 @@ async function use(request: UseRequest, control: UnpackControl): Promise<UsedFil
   const entry = new CacheEntry(join(folder, sha256));
   const lock = lockOf(folder, sha256);
   const beganAt = performance.now();
+  // Somebody may have emptied the cache by hand since it was opened.
+  await open(request);
   for (;;) {
     control.throwIfAborted();
     const state = await lookAt(entry, request);

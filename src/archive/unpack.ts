@@ -93,7 +93,8 @@ function orFileError<T>(step: () => T): T {
 
 /** A full disk is not the archive's fault, and no other archive would help. */
 function fileError(thrown: NodeJS.ErrnoException): ServingError {
-  const what = thrown.code === 'ENOSPC' ? 'no space is left on the disk' : `the system refused ${thrown.syscall}`;
+  const what =
+    thrown.code === 'ENOSPC' ? 'no space is left on the disk of cache_dir' : `the system refused ${thrown.syscall}`;
   return new ServingError('INTERNAL', `it could not be unpacked: ${what} (${thrown.code}).`, {}, thrown);
 }
 

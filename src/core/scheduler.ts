@@ -182,13 +182,15 @@ export class Scheduler implements JobKeeper {
 
   /**
    * Full batches for a worker that computes, so that it need not wait for the server between two of them. Only where it is the only one: of
-   * several, another could be free sooner.
+   * several, another could be free sooner. Where batches have several jobs, a full one stays behind: a worker that was through sooner than
+   * jobs come would take small batches.
    */
   #giveAhead(): void {
     if (this.#workers.size !== 1 || !this.#queue.goesAhead) return;
     const { batchSize, clock } = this.#options;
+    const needed = batchSize === 1 ? 1 : 2 * batchSize;
     for (const worker of this.#workers) {
-      while (this.#queue.run(batchSize, worker).length === batchSize && worker.takesAhead())
+      while (this.#queue.run(needed, worker).length === needed && worker.takesAhead())
         this.#give(worker, batchSize, clock.now());
     }
   }

@@ -48,8 +48,13 @@ export async function runCommand(options: CommandOptions): Promise<CommandEnd> {
       // ESRCH: the group has ended, which is what was wanted.
     }
   };
+  const giveUp = () => {
+    killGroup();
+    // A file that takes no more has stopped the pipes, and the process only counts as ended when these are empty.
+    for (const stream of [child.stderr, child.stdout]) stream.resume();
+  };
   if (pid !== undefined) orphanGuard.watch(pid);
-  signal.addEventListener('abort', killGroup, { once: true });
+  signal.addEventListener('abort', giveUp, { once: true });
   const end = await new Promise<Omit<CommandEnd, 'lastLines'>>((resolve) => {
     child.once('error', (error) => resolve({ hasSucceeded: false, reason: error.message }));
     // What it left running would keep its pipes open, and write on into a folder that may be removed.
@@ -59,7 +64,7 @@ export async function runCommand(options: CommandOptions): Promise<CommandEnd> {
       resolve({ hasSucceeded: exitCode === 0, reason });
     });
   });
-  signal.removeEventListener('abort', killGroup);
+  signal.removeEventListener('abort', giveUp);
   if (pid !== undefined) orphanGuard.forget(pid);
   signal.throwIfAborted();
   return { ...end, lastLines: taps.map((tap) => tap.tail).find((tail) => tail.length > 0) ?? [] };

@@ -54,11 +54,12 @@ export function packagesFolder(folder: string): string {
 export async function buildEnvironment(settings: BuildSettings, order: BuildOrder): Promise<void> {
   const { env, clock, orphanGuard, timeoutSec } = settings;
   const { spec, folder } = order;
-  const tooLong = new AbortController();
-  const timer = clock.after(timeoutSec * 1000, () => tooLong.abort(timedOut(spec, timeoutSec)));
+  const giveUp = new AbortController();
+  const timer = clock.after(timeoutSec * 1000, () => giveUp.abort(timedOut(spec, timeoutSec)));
   const output = createWriteStream(join(folder, 'install.log'));
+  // A disk that does not take this takes no packages either.
+  output.on('error', (error) => giveUp.abort(diskFailure(spec.name, error)));
   const temporary = join(folder, 'tmp');
-  await mkdir(temporary);
   const run = (command: string, args: readonly string[]) =>
     runCommand({
       command,
@@ -69,10 +70,11 @@ export async function buildEnvironment(settings: BuildSettings, order: BuildOrde
       clock,
       orphanGuard,
       output,
-      signal: AbortSignal.any([order.signal, tooLong.signal]),
+      signal: AbortSignal.any([order.signal, giveUp.signal]),
       onLine: order.onLine,
     });
   try {
+    await mkdir(temporary);
     if (spec.useVenv) await createVenv(settings.python, order, run);
     if (spec.requirementsFile !== undefined) await install(settings, order, spec.requirementsFile, run);
     else await mkdir(packagesFolder(folder), { recursive: true });
@@ -82,6 +84,14 @@ export async function buildEnvironment(settings: BuildSettings, order: BuildOrde
     await finished(output).catch(() => {});
     await rm(temporary, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** The failure that an error of the disk stands for; every other error as it is. */
+export function diskFailure(model: string, error: unknown): unknown {
+  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return error;
+  const hint = error.code === 'ENOSPC' ? 'The disk of cache_dir is full.' : 'Look at environments in cache_dir.';
+  const message = `The Python packages of the model could not be written (${error.code}). ${hint}`;
+  return new ServingError('ENVIRONMENT_FAILED', message, { model, hint }, error);
 }
 
 type Run = (command: string, args: readonly string[]) => Promise<CommandEnd>;

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { ServingError } from '../core/errors.ts';
 import type { ModelSpec, PythonEnvironment } from '../core/model-spec.ts';
 import { type Builder, isLeft, lockBuild } from './build-lock.ts';
-import { type BuildSettings, buildEnvironment, packagesFolder, venvPython } from './environment-build.ts';
+import { type BuildSettings, buildEnvironment, diskFailure, packagesFolder, venvPython } from './environment-build.ts';
 import { probeInterpreter } from './python-interpreter.ts';
 import { digestRequirements } from './requirements-digest.ts';
 
@@ -128,7 +128,10 @@ export class PythonEnvironments {
 
   #begin(digest: string, spec: EnvironmentRequest, siteFolders: readonly string[]): Build {
     const giveUp = new AbortController();
-    const build = { done: this.#build(digest, spec, siteFolders, giveUp.signal), giveUp, waiting: 0 };
+    const done = this.#build(digest, spec, siteFolders, giveUp.signal).catch((error: unknown) => {
+      throw diskFailure(spec.name, error);
+    });
+    const build = { done, giveUp, waiting: 0 };
     this.#builds.set(digest, build);
     const forget = () => this.#forget(digest, build);
     build.done.then(forget, forget);
@@ -162,7 +165,10 @@ export class PythonEnvironments {
         const onLine = (line: string) => log('info', line, facts);
         await buildEnvironment(this.#options, { spec, folder, siteFolders, signal, onLine });
         // Fails when another server has been first, in spite of the lock; then that one's environment counts.
-        await symlink(name, this.#path(digest)).catch(() => rm(folder, { recursive: true, force: true }));
+        await symlink(name, this.#path(digest)).catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== 'EEXIST') throw error;
+          return rm(folder, { recursive: true, force: true });
+        });
         return await this.#built(digest);
       } finally {
         this.#turnOver();

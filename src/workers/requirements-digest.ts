@@ -48,7 +48,7 @@ function linesOf(text: string): string[] {
 /** Where a line leads on this machine, undefined when it names a package of an index. */
 function localPath(line: string, cwd: string): string | undefined {
   const option = LOCAL_OPTION.exec(line)?.groups?.['path'];
-  const [requirement = ''] = (option ?? line.replace(/^[\w.-]+(?:\[.*?\])?\s*@\s*/, '')).split(/[\s;]/);
+  const [requirement = ''] = (option ?? line.replace(/^[\w.-]+(?:\[.*?\])?\s*@\s*/, '')).split(/\s*;|\s+/);
   const name = requirement.replace(/\[[^\]]*\]$/, '').replace(/#.*$/, '');
   if (name.startsWith('file://')) {
     try {

@@ -100,6 +100,8 @@ test('the packages of a model are there after a restart, without pip', async () 
   const second = await start({ settings });
   expect((await register(second, 'one')).status).toBe(200);
   expect(await predict('one')).toBe('1.0 False');
+  // The first has ended, and its word that it is there has gone with the next one that builds.
+  expect(await readdir(join(folder, 'cache', 'environments', 'builders'))).toHaveLength(1);
 });
 
 test('packages are not installed unless the server is told to, and the log says which setting does', async () => {

@@ -1,7 +1,7 @@
 // Runs the Python packages' own tests (python/tests) on every interpreter from 3.8 to 3.14 that this machine has. What they test is
 // their own matter; here counts that no version is forgotten: one that is not here shows up as a skipped test.
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,7 +29,7 @@ function candidates(): string[] {
   return ['/usr/bin/python3', ...ofPyenv, ...onPath].filter((path) => existsSync(path));
 }
 
-/** The interpreters that really start, each once, however many names it has. */
+/** The interpreters that really start, one of each version: Debian's, which may have torch, before others. */
 async function interpreters(): Promise<Interpreter[]> {
   const script = 'import sys; print("%d.%d" % sys.version_info[:2]); print(sys.executable)';
   const found = new Map<string, Interpreter>();
@@ -38,8 +38,7 @@ async function interpreters(): Promise<Interpreter[]> {
     if (answer === undefined) continue;
     const [version = '', executable = ''] = answer.stdout.trim().split('\n');
     if (!VERSIONS.includes(version)) continue;
-    const real = realpathSync(executable);
-    if (!found.has(real)) found.set(real, { path: executable, version });
+    if (!found.has(version)) found.set(version, { path: executable, version });
   }
   return [...found.values()];
 }

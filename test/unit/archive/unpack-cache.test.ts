@@ -257,6 +257,16 @@ describe('servers that share a cache', () => {
   });
 });
 
+it('goes on when somebody has emptied the cache by hand', async () => {
+  const cache = server();
+  const before = await use(cache);
+  await rm(folder, { recursive: true });
+  await makeMar(join(sandbox, 'other'), { other: 'x' });
+  expect(await readdir((await use(cache, join(sandbox, 'other'))).folder)).toEqual(['other']);
+  expect(await readdir((await use(cache)).folder)).toContain('handler.py');
+  await before.release();
+});
+
 describe('the size of the cache', () => {
   /** Archives a, b, c of 100 kB each, unpacked in this order by servers that have ended. */
   async function three(): Promise<string[]> {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ServingError } from '../../../src/core/errors.ts';
@@ -171,6 +171,19 @@ describe('an environment that cannot be built', () => {
   });
 });
 
+describe('a server that was killed while it built', () => {
+  it('does not keep others from building', async () => {
+    const request = await model('m', 'toolbox==1.0\n');
+    const { sitePackages = '' } = await environments().prepare(request, never);
+    const link = join(cache, basename(dirname(sitePackages)).split('.')[0] ?? '');
+    await rm(link);
+    await symlink('gone', `${link}.lock`);
+    expect(await python(await environments().prepare(request, never), VERSION)).toBe('1.0');
+    expect(installs()).toHaveLength(2);
+    expect((await left()).filter((name) => name.endsWith('.lock'))).toEqual([]);
+  });
+});
+
 describe('a build that takes too long', () => {
   let index: SilentIndex;
   let env: NodeJS.ProcessEnv;
@@ -221,6 +234,7 @@ describe('what is left over', () => {
       await mkdir(join(cache, name));
       await writeFile(join(cache, name, 'builder'), builder);
     }
+    await symlink('gone', join(cache, `${DIGEST}.lock`));
     const monthAgo = Date.now() / 1000 - 31 * 24 * 60 * 60;
     await utimes(join(sitePackages ?? '', '..', 'builder'), monthAgo, monthAgo);
     environments();
@@ -233,6 +247,7 @@ describe('what is left over', () => {
         ),
       )
       .toBe(false);
+    await expect.poll(() => left()).not.toContain(`${DIGEST}.lock`);
     expect(await left()).toContain(`${DIGEST}.2`);
     expect(await python(used, VERSION)).toBe('2.0');
     const again = await environments().prepare(await model('m', 'toolbox==1.0\n'), never);

@@ -40,6 +40,11 @@ describe('the digest of requirements', () => {
     },
   );
 
+  it('is of lists, and of no file of weights that the manifest names by mistake', async () => {
+    await put('requirements.txt', ' '.repeat(1024 * 1024 + 1));
+    await expect(digest()).rejects.toThrow('has 1048577 bytes');
+  });
+
   it('reads files that refer to each other once', async () => {
     await put('requirements.txt', '-r more.txt\n');
     await put('more.txt', '-r requirements.txt\n');
