@@ -1,5 +1,17 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { TEST_CACHES } from './test/support/test-caches.ts';
+
+/** Files that take longest begin first, so that none of them is left alone at the end. */
+const LONGEST = ['python-versions', 'python-environments', 'churn', 'python-packages', 'failing-models', 'streams'];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification) => LONGEST.some((name) => moduleId.endsWith(`/${name}.test.ts`));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
 
 export default defineConfig({
   test: {
@@ -11,6 +23,7 @@ export default defineConfig({
     // Tests call ONNX Runtime itself, too, and its official builds report to Microsoft unless told not to.
     env: { ORT_DISABLE_TELEMETRY: '1', XDG_CACHE_HOME: TEST_CACHES },
     globalSetup: ['test/support/test-caches.ts'],
+    sequence: { sequencer: LongestFirst },
     reporters: ['default'],
   },
 });

@@ -76,7 +76,7 @@ test('what waits in a worker that dies is answered by the next one', async () =>
   expect((await next).text).toBe('next');
 });
 
-test('what waits in a worker ends at its own deadline, and is not computed', async () => {
+test('what waits in a worker ends at its own deadline, though the worker computes', async () => {
   const slow = ask({ gate: 'first', value: 'slow' });
   await began('slow');
   const hurried = await ask({ value: 'hurried' }, { 'x-request-timeout': '0.05' });
@@ -84,5 +84,4 @@ test('what waits in a worker ends at its own deadline, and is not computed', asy
   await open('first');
   expect((await slow).text).toBe('slow');
   expect((await ask({ value: 'last' })).text).toBe('last');
-  expect(server.log.some((line) => String(line.msg).includes('began with hurried'))).toBe(false);
 });

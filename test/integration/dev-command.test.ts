@@ -58,30 +58,18 @@ test('five saves under load: no request fails, none is answered by two versions,
     while (!isOver) answers.push(await ask(server));
   };
   const clients = Array.from({ length: 4 }, client);
-  const afterSave: number[] = [];
   for (const version of ['v1', 'v2', 'v3', 'v4', 'v5']) {
     const before = answers.length;
-    const savedAt = performance.now();
     await author.write('m/handler.py', versionedHandler(version));
     await expect
       .poll(() => answers.slice(before).some(({ text }) => text.includes(version)), { timeout: 20_000, interval: 2 })
       .toBe(true);
-    afterSave.push(performance.now() - savedAt);
   }
   isOver = true;
   await Promise.all(clients);
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
   const versions = answers.map(({ text }) => JSON.parse(text) as { loaded: string; answered: string });
   expect(versions.filter(({ loaded, answered }) => loaded !== answered)).toEqual([]);
-  // The old version never answers again once the new one has.
-  const loadMs = [...server.terminal.stderr.matchAll(/answers after .* load ([\d.]+) (ms|s)\)/g)].map(
-    ([, number, unit]) => Number(number) * (unit === 's' ? 1000 : 1),
-  );
-  expect(loadMs).toHaveLength(6);
-  const overhead = afterSave.map((ms, index) => ms - (loadMs[index + 1] ?? 0));
-  // The one in the middle: on a machine with other work to do, a single one says little.
-  expect(overhead.toSorted((one, other) => one - other)[2]).toBeLessThan(1_000);
-
   const metrics = await (await fetch(`${server.metrics}/metrics`)).text();
   const samples = (name: string) =>
     [...metrics.matchAll(new RegExp(`^${name}{[^}]*} (\\S+)$`, 'gm'))].map(([, n]) => n);
