@@ -1,15 +1,14 @@
 // Downloads of a whole server: its start and its end, certificates, and what is left when it is killed.
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeMar, manifestFile } from '../support/archive-forge.ts';
 import { type Answering, type ArchiveHost, serveBytes, serveCutOff, startHost } from '../support/archive-host.ts';
+import { selfMadeCertificate } from '../support/certificate.ts';
 import { PATIENCE } from '../support/contract-bench.ts';
 import { type ServerOptions, startServer, type TestServer } from '../support/sconce-server.ts';
 
@@ -131,32 +130,12 @@ describe('a server that fetches', () => {
   });
 
   it('trusts an authority that NODE_EXTRA_CA_CERTS names, and goes through the tunnel of a proxy', async (context) => {
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    const args = [
-      'req',
-      '-x509',
-      '-newkey',
-      'rsa:2048',
-      '-nodes',
-      '-keyout',
-      key,
-      '-out',
-      cert,
-      '-days',
-      '1',
-      ...subject,
-    ];
-    const isMade = await promisify(execFile)('openssl', args).then(
-      () => true,
-      () => false,
-    );
-    if (!isMade) return context.skip('openssl is not installed');
-    const tls = { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') };
+    const tls = await selfMadeCertificate(folder);
+    if (tls === undefined) return context.skip('openssl is not installed');
     const { origin, port } = await host(honest, tls);
     const proxy = await tunnel();
     for (const env of [{}, { https_proxy: `http://joe:s3cret@127.0.0.1:${proxy.port}` }]) {
-      const one = await server(port, { env: { NODE_EXTRA_CA_CERTS: cert, ...env } });
+      const one = await server(port, { env: { NODE_EXTRA_CA_CERTS: tls.certFile, ...env } });
       const answer = await register(one, `${origin}/noop.mar`);
       expect(answer.status, await answer.text()).toBe(200);
       await one.stop();

@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Answering, type ArchiveHost, serveBytes, serveCutOff, startHost } from '../../support/archive-host.ts';
+import { selfMadeCertificate } from '../../support/certificate.ts';
 import { type DownloadBench, downloadBench, QUICK, visible } from '../../support/download-bench.ts';
 import { rejectionOf } from '../../support/thrown.ts';
 
@@ -246,29 +244,10 @@ describe('https', () => {
   it('is refused with a certificate that nobody vouches for', async (context) => {
     const bench = await downloadBench();
     open.push(bench);
-    const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(bench.folder, name)) as [string, string];
-    const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    const args = [
-      'req',
-      '-x509',
-      '-newkey',
-      'rsa:2048',
-      '-nodes',
-      '-keyout',
-      key,
-      '-out',
-      cert,
-      '-days',
-      '1',
-      ...subject,
-    ];
-    const isMade = await promisify(execFile)('openssl', args).then(
-      () => true,
-      () => false,
-    );
-    if (!isMade) return context.skip('openssl is not installed');
+    const tls = await selfMadeCertificate(bench.folder);
+    if (tls === undefined) return context.skip('openssl is not installed');
     const answer: Answering = (request, response) => serveBytes(request, response, BYTES);
-    const host = await startHost(answer, { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') });
+    const host = await startHost(answer, tls);
     open.push(host);
     const error = await rejectionOf(bench.fetch(`${host.origin}/model.mar`));
     expect(error.code).toBe('DOWNLOAD_FAILED');
