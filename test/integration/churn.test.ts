@@ -7,10 +7,10 @@ import { offspringOf, openDescriptors, residentBytes, untilNoOffspring } from '.
 import { startServer, type TestServer } from '../support/sconce-server.ts';
 import { metricsText, predict, register, unregister } from '../support/serving-client.ts';
 
-const ROUNDS = 100;
+const ROUNDS = 200;
 const AT_A_TIME = 4;
 
-test('100 rounds of register, predict and unregister leave no process, descriptor or temporary file', {
+test('200 rounds of register, predict and unregister leave no process, descriptor or temporary file', {
   timeout: 120_000,
 }, async () => {
   const store = await createFaultStore();
