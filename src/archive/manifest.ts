@@ -1,7 +1,5 @@
 // MAR-INF/MANIFEST.json as a typed value, and the configuration text that it names. Whether the parts make a model that can be
 // served (a usable name and version, a known runtime) is decided where the request's parameters are known.
-// This module loads zod: import its functions lazily.
-import { z } from 'zod';
 import { ServingError } from '../core/errors.ts';
 import { pathProblem, plainPath, quoted } from './entry-path.ts';
 import { readTextFile } from './text-file.ts';
@@ -29,39 +27,6 @@ export interface Manifest {
   readonly configFile: string | undefined;
 }
 
-// null and "" mean "not given": archivers in the wild write both.
-const text = z
-  .string()
-  .nullish()
-  .transform((value) => (value === null || value === '' ? undefined : value));
-
-const fileName = text.superRefine((value, context) => {
-  if (value === undefined) return;
-  const problem = pathProblem(value, DEFAULT_UNPACK_LIMITS) ?? (plainPath(value) === '' ? 'names a folder' : undefined);
-  if (problem === undefined) return;
-  context.addIssue({
-    code: 'custom',
-    message: `${quoted(value)} ${problem}; expected the relative path of a file inside the archive`,
-  });
-});
-
-const manifestSchema = z.object({
-  createdOn: text,
-  description: text,
-  archiverVersion: text,
-  runtime: text,
-  model: z.object({
-    modelName: text,
-    modelVersion: text,
-    description: text,
-    handler: text,
-    serializedFile: fileName,
-    modelFile: fileName,
-    requirementsFile: fileName,
-    configFile: fileName,
-  }),
-});
-
 /**
  * The manifest of an unpacked archive. Without one all are defaults, and a `model-config.yaml` is the configuration: nothing else could name
  * it. Throws MANIFEST_INVALID.
@@ -86,29 +51,66 @@ export async function readConfigText(
 
 /** Parses the text of a manifest; unknown keys are ignored. Throws MANIFEST_INVALID, which names the field. */
 export function parseManifest(json: string): Manifest {
-  const raw = parseJson(json);
-  if (typeof raw === 'object' && raw !== null && !Array.isArray(raw) && (!('model' in raw) || raw.model === null)) {
+  const archive = new Fields('', parseJson(json));
+  const modelEntry = archive.get('model');
+  if (modelEntry === undefined || modelEntry === null)
     throw new ServingError('MANIFEST_INVALID', 'Missing Model entry in manifest file.');
-  }
-  const parsed = manifestSchema.safeParse(raw, { reportInput: true });
-  if (!parsed.success) throw manifestInvalid(describeIssue(parsed.error));
-  return manifestOf(parsed.data);
+  const model = new Fields('model', modelEntry);
+  return {
+    createdOn: archive.text('createdOn'),
+    description: archive.text('description') ?? model.text('description'),
+    archiverVersion: archive.text('archiverVersion'),
+    runtime: archive.text('runtime'),
+    modelName: model.text('modelName'),
+    modelVersion: model.text('modelVersion') ?? DEFAULT_VERSION,
+    handler: model.text('handler'),
+    serializedFile: model.fileName('serializedFile'),
+    modelFile: model.fileName('modelFile'),
+    requirementsFile: model.fileName('requirementsFile'),
+    configFile: model.fileName('configFile'),
+  };
 }
 
-function manifestOf({ model, ...archive }: z.output<typeof manifestSchema>): Manifest {
-  return {
-    createdOn: archive.createdOn,
-    description: archive.description ?? model.description,
-    archiverVersion: archive.archiverVersion,
-    runtime: archive.runtime,
-    modelName: model.modelName,
-    modelVersion: model.modelVersion ?? DEFAULT_VERSION,
-    handler: model.handler,
-    serializedFile: model.serializedFile,
-    modelFile: model.modelFile,
-    requirementsFile: model.requirementsFile,
-    configFile: model.configFile,
-  };
+/** The fields of a JSON object, each read as what it has to be. */
+class Fields {
+  readonly #path: string;
+  /** A map, so that no key means more than its name. */
+  readonly #values: ReadonlyMap<string, unknown>;
+
+  constructor(path: string, value: unknown) {
+    this.#path = path;
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw manifestInvalid(`${path === '' ? '' : `${path}: `}expected an object, found ${kindOf(value)}.`);
+    this.#values = new Map(Object.entries(value));
+  }
+
+  get(key: string): unknown {
+    return this.#values.get(key);
+  }
+
+  /** A text. null and "" mean "not given": archivers in the wild write both. */
+  text(key: string): string | undefined {
+    const value = this.#values.get(key);
+    if (value === undefined || value === null || value === '') return undefined;
+    if (typeof value === 'string') return value;
+    throw manifestInvalid(`${this.#field(key)}: expected a string, found ${kindOf(value)}.`);
+  }
+
+  /** The relative path of a file inside the archive. */
+  fileName(key: string): string | undefined {
+    const value = this.text(key);
+    if (value === undefined) return undefined;
+    const problem =
+      pathProblem(value, DEFAULT_UNPACK_LIMITS) ?? (plainPath(value) === '' ? 'names a folder' : undefined);
+    if (problem === undefined) return value;
+    throw manifestInvalid(
+      `${this.#field(key)}: ${quoted(value)} ${problem}; expected the relative path of a file inside the archive.`,
+    );
+  }
+
+  #field(key: string): string {
+    return this.#path === '' ? key : `${this.#path}.${key}`;
+  }
 }
 
 function manifestInvalid(message: string, cause?: unknown): ServingError {
@@ -133,20 +135,8 @@ function place(json: string, position: number): string {
   return ` at line ${lines.length}, column ${(lines.at(-1) ?? '').length + 1}`;
 }
 
-function describeIssue(error: z.ZodError): string {
-  const issue = error.issues[0];
-  if (issue === undefined) return 'it cannot be used.';
-  const field = issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
-  if (issue.code !== 'invalid_type') return `${field}${issue.message}.`;
-  return `${field}expected ${withArticle(issue.expected)}, found ${kindOf(issue.input)}.`;
-}
-
-function withArticle(noun: string): string {
-  return `${/^[aeio]/.test(noun) ? 'an' : 'a'} ${noun}`;
-}
-
 function kindOf(value: unknown): string {
-  if (value === undefined) return 'nothing';
   if (value === null) return 'null';
-  return Array.isArray(value) ? 'a list' : withArticle(typeof value);
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
