@@ -1,4 +1,5 @@
 // What a registration asks for, as the management API hands it over: typed, with units, undefined where the caller said nothing.
+import type { Batching } from '../core/batching.ts';
 
 /** The parameters of one registration. */
 export interface RegisterParameters {
@@ -9,7 +10,10 @@ export interface RegisterParameters {
   readonly runtime?: string | undefined;
   readonly batchSize?: number | undefined;
   readonly maxBatchDelayMs?: number | undefined;
+  readonly batching?: Batching | undefined;
   readonly initialWorkers?: number | undefined;
+  /** Workers above the maximum while one is replaced. */
+  readonly maxSurge?: number | undefined;
   /** Whether the answer waits for the workers; it is no part of the model's settings. */
   readonly synchronous?: boolean | undefined;
   readonly responseTimeoutSec?: number | undefined;

@@ -1,5 +1,6 @@
 // Whose word counts for each setting of a model version: the two orders that a dialect can choose. Pure; model-spec-compiler gathers what
 // everybody said and makes the ModelSpec.
+import type { Batching } from '../core/batching.ts';
 import type { ModelConfig } from './model-config.ts';
 import type { ConfiguredModel } from './models-setting.ts';
 import type { RegisterParameters } from './register-parameters.ts';
@@ -28,10 +29,13 @@ export interface ChosenSettings {
   readonly runtime: RuntimeChoice;
   readonly batchSize: number;
   readonly maxBatchDelayMs: number;
+  readonly batching: Batching;
   readonly responseTimeoutSec: number;
   readonly startupTimeoutSec: number;
   readonly minWorkers: number;
   readonly maxWorkers: number;
+  /** Undefined leaves it to the device. */
+  readonly maxSurge: number | undefined;
 }
 
 /** The word that names the runtime, and who wrote it; undefined when nobody did. */
@@ -44,7 +48,7 @@ const DEFAULT_MAX_BATCH_DELAY_MS = 100;
 export function requestFirst(wishes: Wishes): ChosenSettings {
   const { request, archive, operator, defaults } = wishes;
   return {
-    ...batching(wishes),
+    ...batches(wishes),
     runtime: requestedRuntime(wishes) ?? manifestRuntime(wishes) ?? operatorRuntime(wishes),
     responseTimeoutSec:
       request.responseTimeoutSec ??
@@ -56,6 +60,7 @@ export function requestFirst(wishes: Wishes): ChosenSettings {
       archive.startupTimeoutSec ??
       operator.startupTimeoutSec ??
       defaults.startupTimeoutSec,
+    maxSurge: request.maxSurge ?? archive.lifetime.maxSurge,
     ...(sameWorkers(request.initialWorkers) ??
       workerRange(archive) ??
       workerRange(operator) ?? { minWorkers: defaults.workers, maxWorkers: defaults.workers }),
@@ -69,7 +74,7 @@ export function requestFirst(wishes: Wishes): ChosenSettings {
 export function archiveFirst(wishes: Wishes): ChosenSettings {
   const { request, archive, operator, defaults } = wishes;
   return {
-    ...batching(wishes),
+    ...batches(wishes),
     runtime: operatorRuntime(wishes) ?? requestedRuntime(wishes) ?? manifestRuntime(wishes),
     responseTimeoutSec:
       archive.responseTimeoutSec ??
@@ -81,6 +86,7 @@ export function archiveFirst(wishes: Wishes): ChosenSettings {
       operator.startupTimeoutSec ??
       request.startupTimeoutSec ??
       defaults.startupTimeoutSec,
+    maxSurge: archive.lifetime.maxSurge ?? request.maxSurge,
     ...(completeWorkerRange(archive) ??
       (wishes.loadedAtStartup ? completeWorkerRange(operator) : undefined) ??
       sameWorkers(request.initialWorkers) ?? { minWorkers: defaults.workers, maxWorkers: defaults.workers }),
@@ -88,12 +94,17 @@ export function archiveFirst(wishes: Wishes): ChosenSettings {
 }
 
 /** Both orders agree about batches. */
-function batching({ request, archive, operator }: Wishes): Pick<ChosenSettings, 'batchSize' | 'maxBatchDelayMs'> {
+function batches({
+  request,
+  archive,
+  operator,
+}: Wishes): Pick<ChosenSettings, 'batchSize' | 'maxBatchDelayMs' | 'batching'> {
   return {
     // TorchServe's callers may ask for 0, which is a batch of one.
     batchSize: Math.max(1, request.batchSize ?? archive.batchSize ?? operator.batchSize ?? DEFAULT_BATCH_SIZE),
     maxBatchDelayMs:
       request.maxBatchDelayMs ?? archive.maxBatchDelayMs ?? operator.maxBatchDelayMs ?? DEFAULT_MAX_BATCH_DELAY_MS,
+    batching: request.batching ?? archive.batching ?? 'adaptive',
   };
 }
 

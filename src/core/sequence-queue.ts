@@ -31,7 +31,7 @@ const REMEMBERED_ENDS = 1000;
 
 export class SequenceQueue implements WaitingJobs, JobFollower {
   readonly capacity: number;
-  readonly goesAhead = false;
+  readonly isShared = false;
   readonly #options: SequenceQueueOptions;
   readonly #open = new Map<string, Sequence>();
   /** Those with a job that waits and none on its way, in the order in which they came to be so. */
@@ -64,6 +64,11 @@ export class SequenceQueue implements WaitingJobs, JobFollower {
     this.#sequenceOf.set(job, sequence);
     job.follower = this;
     this.#review(sequence);
+  }
+
+  /** The order inside a sequence is its client's; a priority cannot change it. */
+  lengthUpTo(): number {
+    return this.#length;
   }
 
   putBack(jobs: readonly Job[]): void {
@@ -106,6 +111,11 @@ export class SequenceQueue implements WaitingJobs, JobFollower {
   run(limit: number, worker: BatchWorker): Run {
     const chosen = this.#chosen(limit, worker);
     return { length: chosen.length, isClosed: true, oldestArrivedAt: chosen[0]?.waiting[0]?.arrivedAt ?? 0 };
+  }
+
+  /** Runs leave at once here, so nobody asks how long they may be held. */
+  soonestDeadlineAt(): number {
+    return Infinity;
   }
 
   take(count: number, worker: BatchWorker): Job[] {

@@ -2,6 +2,7 @@
 // SequenceQueue for stateful ones, where a job belongs to the worker that has its sequence.
 import type { Job } from './job.ts';
 import type { BatchWorker } from './ports.ts';
+import type { Priority } from './priority.ts';
 
 /** The jobs that a worker could be given together now. */
 export interface Run {
@@ -17,8 +18,10 @@ export interface WaitingJobs {
   readonly capacity: number;
   /** How many do. */
   readonly length: number;
-  /** Whether full batches may already wait in a worker that computes. */
-  readonly goesAhead: boolean;
+  /** How many of them have this priority or a higher one. */
+  lengthUpTo(priority: Priority): number;
+  /** Whether any worker may have any job: only then may batches wait in one that computes, and only then does the length tell the wait. */
+  readonly isShared: boolean;
   /** Takes a job in, or throws why not. */
   push(job: Job): void;
   /** Takes jobs in again that a worker did not begin with. They were admitted once, so no bound applies. */
@@ -29,6 +32,8 @@ export interface WaitingJobs {
   appeal(worker: BatchWorker): number;
   /** What this worker could take, looking at no more than `limit` jobs; at least one when it appeals. */
   run(limit: number, worker: BatchWorker): Run;
+  /** The soonest deadline among the first `limit` jobs; Infinity where there is none. */
+  soonestDeadlineAt(limit: number): number;
   /** Takes out the first `count` jobs of the worker's run. */
   take(count: number, worker: BatchWorker): Job[];
   /** Takes out everything, the oldest first. */

@@ -1,6 +1,7 @@
 // What a handler gets to see of an HTTP request besides its inputs, and how long its client waits.
 import { ServingError } from '../core/errors.ts';
 import type { HeaderPair } from '../core/job.ts';
+import { DEFAULT_PRIORITY, findPriority, PRIORITIES, type Priority } from '../core/priority.ts';
 import type { Exchange } from './exchange.ts';
 import { contentEncoding } from './request-body.ts';
 
@@ -26,6 +27,16 @@ export function handlerHeaders(exchange: Exchange, added: readonly HeaderPair[])
   }
   headers.push(...added);
   return headers;
+}
+
+/** `X-Request-Priority`, the default without. Throws INVALID_PARAMETER for what is no priority. */
+export function requestPriority(exchange: Exchange): Priority {
+  const text = exchange.header('x-request-priority');
+  if (text === undefined) return DEFAULT_PRIORITY;
+  const priority = findPriority(text);
+  if (priority !== undefined) return priority;
+  const message = `X-Request-Priority: expected a number from 1 (first) to ${PRIORITIES.length} (last), found "${text.slice(0, 80)}"`;
+  throw new ServingError('INVALID_PARAMETER', message, { parameter: 'X-Request-Priority', value: text });
 }
 
 /** `X-Request-Timeout` in milliseconds, undefined without. Throws INVALID_PARAMETER for what is no number of seconds. */

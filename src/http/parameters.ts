@@ -5,7 +5,7 @@ import { didYouMean } from '../core/did-you-mean.ts';
 import { ServingError } from '../core/errors.ts';
 import type { Exchange } from './exchange.ts';
 import { parseParameterizedHeader } from './media-type.ts';
-import type { Body } from './request-body.ts';
+import { wholeBody } from './open-body.ts';
 
 type Policy = Dialect['parameters']['policy'];
 
@@ -13,6 +13,8 @@ const WHOLE = /^[+-]?\d{1,10}$/;
 const MAX_WHOLE = 2_147_483_647;
 /** TorchServe reads no more than this many. */
 const MAX_PARAMETERS = 1024;
+/** JSON of parameters is read at once, while everybody else waits. */
+const MAX_JSON_BYTES = 1024 * 1024;
 
 /** Reads the body to its end and gives the parameters of query and body; unknown names are refused under the strict policy. */
 export async function readParameters(
@@ -20,11 +22,11 @@ export async function readParameters(
   dialect: Dialect,
   known: readonly string[],
 ): Promise<Parameters> {
-  const body = await exchange.readBody();
-  const isJson = parseParameterizedHeader(exchange.contentType).value === 'application/json' && body.sizeBytes > 0;
+  const json = await readJson(exchange);
+  const isJson = json !== '';
   const isQueryRead = !isJson || dialect.parameters.isQueryReadWithBody;
   const values = new Map<string, string>(isQueryRead ? queryValues(exchange.query) : []);
-  if (isJson) for (const [name, value] of bodyValues(body, dialect.parameters.policy)) values.set(name, value);
+  if (isJson) for (const [name, value] of bodyValues(json, dialect.parameters.policy)) values.set(name, value);
   const parameters = new Parameters(values, dialect.parameters.policy);
   parameters.checkNames(known);
   return parameters;
@@ -68,6 +70,15 @@ export class Parameters {
     throw invalid(name, 'true or false', text);
   }
 
+  /** One of these words, in any letter case; undefined when absent, or when it is another one and the policy is lenient. */
+  word<W extends string>(name: string, words: readonly W[]): W | undefined {
+    const text = this.#values.get(name);
+    if (text === undefined) return undefined;
+    const word = words.find((known) => known === text.toLowerCase());
+    if (word !== undefined || this.#policy === 'lenient') return word;
+    throw invalid(name, words.join(' or '), text);
+  }
+
   checkNames(known: readonly string[]): void {
     if (this.#policy === 'lenient') return;
     for (const name of this.#values.keys()) {
@@ -89,8 +100,20 @@ function queryValues(query: string): Map<string, string> {
   return values;
 }
 
-function bodyValues(body: Body, policy: Policy): Map<string, string> {
-  const text = Buffer.concat(body.chunks).toString('utf8');
+/** The body if it is JSON, "" if not. Rejects with INVALID_BODY for more than parameters need. */
+async function readJson(exchange: Exchange): Promise<string> {
+  const body = await exchange.readBody('');
+  try {
+    if (parseParameterizedHeader(exchange.contentType).value !== 'application/json') return '';
+    if (body.sizeBytes <= MAX_JSON_BYTES) return (await wholeBody(body)).toString('utf8');
+  } finally {
+    body.discard();
+  }
+  const message = `The JSON body of a management request may have at most ${MAX_JSON_BYTES} bytes.`;
+  throw new ServingError('INVALID_BODY', message);
+}
+
+function bodyValues(text: string, policy: Policy): Map<string, string> {
   const document = parseJson(policy === 'lenient' ? text.replaceAll("'", '"') : text);
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw new ServingError('INVALID_BODY', 'The JSON body of a management request must be an object.');

@@ -1,6 +1,7 @@
 // What a registration may ask for: its parameters as the API describes them, and from a request to typed values.
 import type { Dialect } from '../config/dialect.ts';
 import type { RegisterParameters } from '../config/register-parameters.ts';
+import { BATCHING_WORDS } from '../core/batching.ts';
 import { ServingError } from '../core/errors.ts';
 import { type OperationParameter, query } from './operation.ts';
 import type { Parameters } from './parameters.ts';
@@ -31,7 +32,18 @@ export function registerParameters(dialect: Dialect): OperationParameter[] {
     ),
     query('batch_size', 'integer', 'Largest batch', 1),
     query('max_batch_delay', 'integer', 'Milliseconds a request may wait for a fuller batch', 100),
+    query(
+      'batching',
+      'string',
+      'adaptive sends a batch as soon as waiting gains nothing; fixed waits until it is full or max_batch_delay is over',
+      'adaptive',
+    ),
     query('initial_workers', 'integer', 'Workers to start with', 0),
+    query(
+      'max_surge',
+      'integer',
+      'Workers above the maximum while one is replaced; 1 on the CPU, 0 on a GPU when absent',
+    ),
     query('synchronous', 'boolean', 'Whether the answer waits until the workers are ready', isSynchronous),
     query('response_timeout', 'integer', 'Seconds a worker may take to answer before it is replaced', 120),
     query('startup_timeout', 'integer', 'Seconds a worker may take to load the model', 120),
@@ -58,7 +70,9 @@ export function readRegister(parameters: Parameters): RegisterParameters {
     runtime: parameters.text('runtime'),
     batchSize: parameters.whole('batch_size', 1, MAX_BATCH_SIZE),
     maxBatchDelayMs: parameters.whole('max_batch_delay', 0),
+    batching: parameters.word('batching', BATCHING_WORDS),
     initialWorkers: parameters.whole('initial_workers', 0, MAX_WORKERS),
+    maxSurge: parameters.whole('max_surge', 0, MAX_WORKERS),
     synchronous: parameters.flag('synchronous'),
     responseTimeoutSec: parameters.whole('response_timeout', 1),
     startupTimeoutSec: parameters.whole('startup_timeout', 1),

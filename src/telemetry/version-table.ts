@@ -1,9 +1,12 @@
 // The sums of each model version that the server ever had, and the queues whose lengths are asked for when metrics are collected.
+import type { BatchTime } from '../core/batch-time.ts';
 
 /** What can be asked about a version when metrics are collected. */
 export interface QueueGauge {
   readonly waiting: number;
   readonly running: number;
+  /** What its batches cost; undefined as long as too little is known. */
+  readonly batchTime: BatchTime | undefined;
 }
 
 /** Sums of one model version; hot paths only add to them. */

@@ -84,6 +84,22 @@ describe('runtime', () => {
   });
 });
 
+describe('batching', () => {
+  test('is adaptive when absent, and what was asked for in any case', async () => {
+    await bench.register('url=puppet.mar');
+    expect(await bench.describe('puppet')).toMatchObject({ batching: 'adaptive' });
+    await bench.clear('puppet');
+    await bench.register('url=puppet.mar&batching=FIXED');
+    expect(await bench.describe('puppet')).toMatchObject({ batching: 'fixed' });
+  });
+
+  test('anything else is refused by name', async () => {
+    const answer = await register('url=puppet.mar&batching=eager');
+    expect(answer.status).toBe(400);
+    expect(errorOf(answer).message).toBe('Parameter batching: expected adaptive or fixed, found "eager"');
+  });
+});
+
 describe('batch_size and max_batch_delay', () => {
   test('absent they are 1 and 100 ms', async () => {
     await bench.register('url=puppet.mar');
@@ -104,27 +120,17 @@ describe('batch_size and max_batch_delay', () => {
     expect(batches.sort()).toEqual([1, 3, 3, 3]);
   });
 
-  test('while another worker is busy, a request waits max_batch_delay for company', async () => {
-    await bench.register('url=puppet.mar&batch_size=2&max_batch_delay=600000&initial_workers=2&synchronous=true');
-    const gate = bench.gate();
-    const held = bench.ask('puppet', { do: 'hold', gate: gate.path });
-    await gate.entered();
+  test('with batching=fixed a request waits max_batch_delay for company, even of an idle worker', async () => {
+    await bench.register('url=puppet.mar&batch_size=2&max_batch_delay=600000&batching=fixed&initial_workers=1');
     const first = bench.ask('puppet', { do: 'about' });
     await bench.until('puppet', ({ jobQueueStatus }) => jobQueueStatus.pendingRequests === 1);
     const second = bench.ask('puppet', { do: 'about' });
     for (const answer of await Promise.all([first, second])) expect(answer.json()).toMatchObject({ batch: 2 });
-    await gate.open();
-    expect((await held).status).toBe(200);
   });
 
   test('once max_batch_delay is over, a request goes alone', async () => {
-    await bench.register('url=puppet.mar&batch_size=2&max_batch_delay=20&initial_workers=2&synchronous=true');
-    const gate = bench.gate();
-    const held = bench.ask('puppet', { do: 'hold', gate: gate.path });
-    await gate.entered();
+    await bench.register('url=puppet.mar&batch_size=2&max_batch_delay=20&batching=fixed&initial_workers=1');
     expect((await bench.ask('puppet', { do: 'about' })).json()).toMatchObject({ batch: 1 });
-    await gate.open();
-    await held;
   });
 });
 

@@ -42,25 +42,21 @@ test('a lone request is answered at once, however long a batch may wait', async 
   expect(performance.now() - startedAt).toBeLessThan(2_000);
 });
 
-test('a full batch leaves at once, although another worker is busy', async () => {
+test('with batching=fixed a batch waits until it is full, although a worker is idle', async () => {
   const model = await store.add('full');
-  await register(server, 'full', { batch_size: 3, max_batch_delay: 60_000, initial_workers: 2 });
-  const { answer } = await occupy(model, 'go');
+  await register(server, 'full', { batch_size: 3, max_batch_delay: 60_000, batching: 'fixed' });
   const first = echo(model, 'a');
   await untilWaiting(server, 'full', 1);
   const second = echo(model, 'b');
   await untilWaiting(server, 'full', 2);
   const third = echo(model, 'c');
   expect((await Promise.all([first, second, third])).map(({ text }) => text)).toEqual(['a', 'b', 'c']);
-  expect(await batchesOf(model)).toEqual([['go'], ['a', 'b', 'c']]);
-  await model.open('go');
-  await answer;
+  expect(await batchesOf(model)).toEqual([['a', 'b', 'c']]);
 });
 
-test('beside a busy worker a batch leaves when its oldest request has waited for the delay', async () => {
-  const model = await store.add('oldest');
-  await register(server, 'oldest', { batch_size: 8, max_batch_delay: 600, initial_workers: 2 });
-  const { answer } = await occupy(model, 'go');
+test("with the archive's batching: fixed a batch leaves when its oldest request has waited for the delay", async () => {
+  const model = await store.add('oldest', {}, 'batching: fixed\nbatchSize: 8\nmaxBatchDelay: 600\n');
+  await register(server, 'oldest');
   const startedAt = performance.now();
   const first = echo(model, 'old').then(() => performance.now());
   await untilWaiting(server, 'oldest', 1);
@@ -71,9 +67,29 @@ test('beside a busy worker a batch leaves when its oldest request has waited for
   expect(firstAt - startedAt).toBeGreaterThan(550);
   // Had the delay begun anew with the younger one, it would have waited for 600 ms itself.
   expect(secondAt - youngAt).toBeLessThan(550);
-  expect(await batchesOf(model)).toEqual([['go'], ['old', 'young']]);
+  expect(await batchesOf(model)).toEqual([['old', 'young']]);
+});
+
+test('X-Request-Priority lets a request overtake those that wait', async () => {
+  const model = await store.add('urgent');
+  await register(server, 'urgent');
+  const { answer } = await occupy(model, 'go');
+  const send = (value: string, priority: string) =>
+    predict(server, 'urgent', { do: 'echo', value }, { headers: { 'x-request-priority': priority } });
+  const waiting = [send('last', '8')];
+  await untilWaiting(server, 'urgent', 1);
+  waiting.push(send('second', '2'));
+  await untilWaiting(server, 'urgent', 2);
+  waiting.push(send('first', '1'));
+  await untilWaiting(server, 'urgent', 3);
   await model.open('go');
-  await answer;
+  await Promise.all([...waiting, answer]);
+  expect(await batchesOf(model)).toEqual([['go'], ['first'], ['second'], ['last']]);
+  const refused = await send('none', '9');
+  expect(refused.status).toBe(400);
+  expect(JSON.parse(refused.text).message).toBe(
+    'X-Request-Priority: expected a number from 1 (first) to 8 (last), found "9"',
+  );
 });
 
 test('what has waited for longer than the delay behind busy workers goes with the first one that is free', async () => {

@@ -5,6 +5,8 @@ import type { ModelSpec } from '../../src/core/model-spec.ts';
 import type { ModelVersion } from '../../src/core/model-version.ts';
 import type { Clock, WorkerPool } from '../../src/core/ports.ts';
 import { queueFor } from '../../src/core/queue-for.ts';
+import { NO_WORKER_LIMITS } from '../../src/core/retirement.ts';
+import type { ScalingReport } from '../../src/core/scale-policy.ts';
 import { Scheduler } from '../../src/core/scheduler.ts';
 import type { StartFailure } from '../../src/core/start-failure.ts';
 import type { WorkerDescription } from '../../src/core/worker-state.ts';
@@ -27,6 +29,7 @@ export function modelSpec(over: Partial<ModelSpec> = {}): ModelSpec {
     environment: undefined,
     batchSize: 1,
     maxBatchDelayMs: 100,
+    batching: 'adaptive',
     responseTimeoutSec: 120,
     startupTimeoutSec: 120,
     queueSize: 100,
@@ -36,10 +39,15 @@ export function modelSpec(over: Partial<ModelSpec> = {}): ModelSpec {
     deviceIds: undefined,
     initialMinWorkers: 1,
     initialMaxWorkers: 1,
+    workerLimits: NO_WORKER_LIMITS,
+    maxSurge: 1,
+    targetQueueMs: 200,
     loadedAtStartup: false,
     sequences: undefined,
     isContinuous: false,
     needsIdleWorker: false,
+    retriesOnWorkerDeath: false,
+    warmup: [],
     ...over,
   };
 }
@@ -53,6 +61,16 @@ export class FakePool implements WorkerPool {
   workers: WorkerDescription[] = [];
 
   async scale(): Promise<void> {}
+
+  async restart(id: string): Promise<string> {
+    return `${id}'`;
+  }
+
+  async untilReady(): Promise<void> {}
+
+  scaling(): ScalingReport | undefined {
+    return undefined;
+  }
 
   async describe(): Promise<WorkerDescription[]> {
     return this.workers;
@@ -88,10 +106,10 @@ export interface FakeVersion extends ModelVersion {
 /** A version with a real scheduler on the given clock. */
 export function fakeVersion(over: Partial<ModelSpec> = {}, clock: Clock = new FakeClock()): FakeVersion {
   const spec = modelSpec(over);
-  const { batchSize, maxBatchDelayMs, needsIdleWorker } = spec;
+  const { batchSize, maxBatchDelayMs, batching, needsIdleWorker, retriesOnWorkerDeath } = spec;
   const observer = new ServingJournal();
   const queue = queueFor(spec, clock);
-  const limits = { batchSize, maxBatchDelayMs, needsIdleWorker };
+  const limits = { batchSize, maxBatchDelayMs, batching, needsIdleWorker, retriesOnWorkerDeath };
   const scheduler = new Scheduler({ model: spec.name, ...limits, queue, clock, observer });
   return { spec, scheduler, pool: new FakePool(), progress: new LoadProgress(clock), releaseArchive: async () => {} };
 }

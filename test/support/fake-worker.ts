@@ -8,6 +8,8 @@ export class FakeWorker implements BatchWorker {
   readonly capacity: number;
   /** How many batches it takes while it holds one. */
   maxAhead: number;
+  /** Whether it takes them beside other workers, too. */
+  isQuick = false;
   /** Every batch it was given, in order. */
   readonly batches: (readonly Job[])[] = [];
   readonly cancelled: Job[] = [];
@@ -40,8 +42,8 @@ export class FakeWorker implements BatchWorker {
     return this.holding.length > 0;
   }
 
-  takesAhead(): boolean {
-    return this.holding.length > 0 && this.ahead.length < this.maxAhead;
+  takesAhead(isAlone: boolean): boolean {
+    return this.holding.length > 0 && this.ahead.length < this.maxAhead && (isAlone || this.isQuick);
   }
 
   get aheadJobs(): number {
@@ -49,7 +51,7 @@ export class FakeWorker implements BatchWorker {
   }
 
   run(batch: readonly Job[]): void {
-    if (this.holding.length > 0 && !this.takesAhead())
+    if (this.holding.length > 0 && !this.takesAhead(true))
       throw new Error(`worker ${this.id} got a batch while it had one`);
     this.batches.push(batch);
     if (this.holding.length === 0) this.holding = batch;

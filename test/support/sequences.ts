@@ -6,7 +6,7 @@ import { SEQUENCE_HEADERS } from '../../src/core/sequence-headers.ts';
 import { SequenceQueue } from '../../src/core/sequence-queue.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeWorker } from './fake-worker.ts';
-import { jobRequest, textPart } from './jobs.ts';
+import { DEATH, jobRequest, textPart } from './jobs.ts';
 import { ServingJournal } from './serving-journal.ts';
 
 export const NO_LIMITS: SequenceRules = {
@@ -36,8 +36,10 @@ export class StatefulModel {
       model: 'm',
       batchSize,
       maxBatchDelayMs: 100,
+      batching: 'adaptive',
       queue: this.queue,
       needsIdleWorker: false,
+      retriesOnWorkerDeath: false,
       clock: this.clock,
       observer: this.journal,
     });
@@ -74,7 +76,10 @@ export class StatefulModel {
     for (const job of begun) job.begin();
     const held = worker.drop();
     for (const job of held) if (job.state === 'started') job.fail(error);
-    this.scheduler.takeBack(held.filter((job) => job.state === 'held'));
+    this.scheduler.takeBack(
+      held.filter((job) => job.state === 'held'),
+      DEATH,
+    );
   }
 }
 

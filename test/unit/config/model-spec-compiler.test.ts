@@ -4,6 +4,7 @@ import { compileModelSpec, type ModelSpecInputs } from '../../../src/config/mode
 import { parseModelsSetting } from '../../../src/config/models-setting.ts';
 import type { RegisterParameters } from '../../../src/config/register-parameters.ts';
 import type { ModelSpec } from '../../../src/core/model-spec.ts';
+import { NO_WORKER_LIMITS } from '../../../src/core/retirement.ts';
 import { SEQUENCE_HEADERS } from '../../../src/core/sequence-headers.ts';
 
 interface Case {
@@ -72,6 +73,7 @@ describe('a model about which nobody says anything', () => {
         environment: undefined,
         batchSize: 1,
         maxBatchDelayMs: 100,
+        batching: 'adaptive',
         responseTimeoutSec: 121,
         startupTimeoutSec: 122,
         queueSize: 100,
@@ -81,10 +83,15 @@ describe('a model about which nobody says anything', () => {
         deviceIds: undefined,
         initialMinWorkers: 0,
         initialMaxWorkers: 0,
+        workerLimits: NO_WORKER_LIMITS,
+        maxSurge: 1,
+        targetQueueMs: 200,
         loadedAtStartup: false,
         sequences: undefined,
         isContinuous: false,
         needsIdleWorker: false,
+        retriesOnWorkerDeath: false,
+        warmup: [],
       },
       notices: [],
     });
@@ -105,6 +112,14 @@ describe('a model about which nobody says anything', () => {
       server: { installPyDepPerModel: true },
     });
     expect(node).toMatchObject({ spec: { requirementsFile: undefined, useVenv: false }, notices: [] });
+  });
+
+  it('makes batches as its archive says, unless the registration says otherwise, in both dialects', async () => {
+    for (const dialect of ['documented', 'torchserve'] as const) {
+      expect((await spec({ dialect, yaml: 'batching: fixed' })).batching).toBe('fixed');
+      const both = { dialect, yaml: 'batching: fixed', request: { batching: 'adaptive' as const } };
+      expect((await spec(both)).batching).toBe('adaptive');
+    }
   });
 
   it('runs in a virtual environment of its own when its configuration says so', async () => {
@@ -273,7 +288,8 @@ describe('the name', () => {
   it('must come from somewhere at a registration', async () => {
     await expect(compile({ manifest: { modelName: undefined } })).rejects.toMatchObject({
       code: 'MANIFEST_INVALID',
-      message: 'Model name is not defined.',
+      message:
+        'Model name is not defined. The archive has no MANIFEST.json that names the model: register it with model_name=….',
     });
   });
 
@@ -354,6 +370,19 @@ describe('the device', () => {
     expect(await compile({ ...given, dialect: 'torchserve' })).toMatchObject({
       spec: { deviceType: 'gpu', deviceIds: undefined },
       notices: [`${problem}; the list is ignored`],
+    });
+  });
+});
+
+describe('requests whose worker dies', () => {
+  it('are tried again when the archive says so, but never with state that died, too', async () => {
+    expect(await compile({ yaml: 'retryOnWorkerDeath: true' })).toMatchObject({
+      spec: { retriesOnWorkerDeath: true },
+      notices: [],
+    });
+    expect(await compile({ yaml: 'retryOnWorkerDeath: true\nsequenceBatching: true' })).toMatchObject({
+      spec: { retriesOnWorkerDeath: false },
+      notices: [expect.stringContaining('"retryOnWorkerDeath" has no effect with sequenceBatching')],
     });
   });
 });

@@ -4,7 +4,7 @@ import { JobQueue } from '../../../src/core/job-queue.ts';
 import { Scheduler } from '../../../src/core/scheduler.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeWorker } from '../../support/fake-worker.ts';
-import { jobRequest } from '../../support/jobs.ts';
+import { DEATH, jobRequest } from '../../support/jobs.ts';
 import { ServingJournal } from '../../support/serving-journal.ts';
 import { codeOf, rejectionOf } from '../../support/thrown.ts';
 
@@ -19,8 +19,10 @@ function build(batchSize: number): void {
     model: 'm',
     batchSize,
     maxBatchDelayMs: 100,
+    batching: 'adaptive',
     queue: new JobQueue(4),
     needsIdleWorker: false,
+    retriesOnWorkerDeath: false,
     clock,
     observer: journal,
   });
@@ -76,6 +78,14 @@ describe('batches given ahead', () => {
     expect(scheduler.waiting).toBe(2);
   });
 
+  it('go to several workers that are through with them in no time, to each its share', () => {
+    const workers = [addWorker(3), addWorker(3)];
+    for (const worker of workers) worker.isQuick = true;
+    for (const id of 'abcdef') submit(id);
+    expect(workers.map((worker) => worker.ahead.length)).toEqual([2, 2]);
+    expect(scheduler.waiting).toBe(4);
+  });
+
   it('still count as waiting: the queue bounds them, and gauges tell them', () => {
     addWorker(2);
     for (const id of 'abcde') submit(id);
@@ -124,7 +134,7 @@ describe('batches given ahead', () => {
     scheduler.removeWorker(dead);
     const [current, ...others] = dead.drop();
     expect(current?.state).toBe('started');
-    scheduler.takeBack(others);
+    scheduler.takeBack(others, DEATH);
     expect(scheduler.waiting).toBe(2);
     expect(idsOf(addWorker(0))).toEqual(['b']);
   });
@@ -190,7 +200,7 @@ describe('another worker that gets ready', () => {
     }
     scheduler.removeWorker(busy);
     const [, ...unbegun] = busy.drop();
-    scheduler.takeBack(unbegun);
+    scheduler.takeBack(unbegun, DEATH);
     busy = addWorker(0);
     expect(idsOf(busy)).toEqual(['b']);
   });

@@ -1,13 +1,15 @@
 // Random lives of a model version: whatever arrives, expires, dies or is cancelled in whatever order, these things stay true.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Batching } from '../../../src/core/batching.ts';
 import { ServingError } from '../../../src/core/errors.ts';
 import type { Job, JobKind } from '../../../src/core/job.ts';
 import { JobQueue } from '../../../src/core/job-queue.ts';
+import { PRIORITIES, type Priority, turnAt } from '../../../src/core/priority.ts';
 import { Scheduler } from '../../../src/core/scheduler.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeWorker } from '../../support/fake-worker.ts';
-import { jobRequest } from '../../support/jobs.ts';
+import { DEATH, jobRequest } from '../../support/jobs.ts';
 import { ServingJournal } from '../../support/serving-journal.ts';
 
 const QUEUE_SIZE = 12;
@@ -18,7 +20,15 @@ const kind = fc.oneof(
   { weight: 1, arbitrary: fc.constant<JobKind>('describe') },
 );
 const event = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ is: fc.constant('arrival' as const), kind, timeoutMs: fc.option(fc.nat(120)) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      is: fc.constant('arrival' as const),
+      kind,
+      priority: fc.constantFrom(...PRIORITIES),
+      timeoutMs: fc.option(fc.nat(120)),
+    }),
+  },
   { weight: 5, arbitrary: fc.record({ is: fc.constant('answer' as const), worker: fc.nat(3) }) },
   {
     weight: 2,
@@ -33,6 +43,7 @@ const event = fc.oneof(
     arbitrary: fc.record({ is: fc.constant('death' as const), worker: fc.nat(3), startedJobs: fc.nat(3) }),
   },
   { weight: 2, arbitrary: fc.record({ is: fc.constant('giveBack' as const), worker: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('computed' as const), size: fc.integer({ min: 1, max: 5 }) }) },
   { weight: 2, arbitrary: fc.record({ is: fc.constant('cancel' as const), job: fc.nat(30) }) },
   { weight: 4, arbitrary: fc.record({ is: fc.constant('time' as const), ms: fc.nat(90) }) },
   { weight: 1, arbitrary: fc.record({ is: fc.constant('stall' as const), ms: fc.nat(90) }) },
@@ -51,15 +62,17 @@ class World {
   workers: FakeWorker[] = [];
   #isLate = false;
 
-  constructor(batchSize: number, maxBatchDelayMs: number) {
+  constructor(batchSize: number, maxBatchDelayMs: number, batching: Batching, retriesOnWorkerDeath: boolean) {
     this.batchSize = batchSize;
     this.maxBatchDelayMs = maxBatchDelayMs;
     this.scheduler = new Scheduler({
       model: 'm',
       batchSize,
       maxBatchDelayMs,
+      batching,
       queue: new JobQueue(QUEUE_SIZE),
       needsIdleWorker: false,
+      retriesOnWorkerDeath,
       clock: this.clock,
       observer: this.journal,
     });
@@ -68,7 +81,7 @@ class World {
   async apply(event: Event): Promise<void> {
     switch (event.is) {
       case 'arrival':
-        this.#arrive(event.kind, event.timeoutMs);
+        this.#arrive(event);
         break;
       case 'answer':
         this.workers[event.worker]?.answer();
@@ -82,6 +95,9 @@ class World {
         break;
       case 'giveBack':
         await this.workers[event.worker]?.giveBack();
+        break;
+      case 'computed':
+        this.scheduler.computed(event.size, 30 + event.size);
         break;
       case 'cancel':
         this.jobs[event.job]?.abandon();
@@ -113,16 +129,18 @@ class World {
     return this.workers.find((worker) => worker.holding.length > 0);
   }
 
-  #arrive(kind: JobKind, timeoutMs: number | null): void {
+  #arrive({ kind, priority, timeoutMs }: { kind: JobKind; priority: Priority; timeoutMs: number | null }): void {
     const isFull = this.scheduler.remainingCapacity === 0;
+    const hasFree = this.jobs.every((job) => job.state !== 'queued');
     const deadlineAt = timeoutMs === null ? Infinity : this.clock.now() + timeoutMs;
     try {
-      const job = this.scheduler.submit(jobRequest({ kind, requestId: `r${this.jobs.length}` }), deadlineAt);
+      const request = jobRequest({ kind, priority, requestId: `r${this.jobs.length}` });
+      const job = this.scheduler.submit(request, deadlineAt);
       this.jobs.push(job);
       this.answers.push(countAnswers(job));
     } catch (error) {
-      expect(error).toMatchObject({ code: 'QUEUE_FULL' });
-      expect(isFull).toBe(true);
+      expect(error).toMatchObject({ code: isFull ? 'QUEUE_FULL' : 'WAIT_TOO_LONG' });
+      if (!isFull) expect({ hasFree, isHurried: timeoutMs !== null }).toEqual({ hasFree: false, isHurried: true });
     }
   }
 
@@ -141,13 +159,8 @@ class World {
     if (worker === undefined) return;
     this.workers = this.workers.filter((other) => other !== worker);
     this.scheduler.removeWorker(worker);
-    const begun = worker.holding.slice(0, startedJobs);
-    const held = worker.drop();
-    for (const job of begun) {
-      if (job.state === 'held') job.state = 'started';
-      job.fail(new ServingError('WORKER_DIED', 'died'));
-    }
-    this.scheduler.takeBack(held.filter((job) => job.state === 'held'));
+    for (const job of worker.holding.slice(0, startedJobs)) job.begin();
+    this.scheduler.takeBack(worker.drop(), DEATH);
   }
 
   #checkBatch(batch: readonly Job[], capacity: number): void {
@@ -156,15 +169,14 @@ class World {
     expect(batch.length).toBeGreaterThan(0);
     expect(batch.length).toBeLessThanOrEqual(capacity);
     expect(kinds.size).toBe(1);
-    if (kinds.has('describe')) expect(batch.length).toBe(1);
+    if (kinds.has('describe') || batch.some((job) => job.isSuspect)) expect(batch.length).toBe(1);
     for (const job of batch) {
       expect(job.state).toBe('held');
       expect(job.deadlineAt).toBeGreaterThan(now);
     }
-    const ids = batch.map((job) => job.id);
-    const queuedIds = this.jobs.filter((job) => job.state === 'queued' && job.deadlineAt > now).map((job) => job.id);
-    expect(ids).toEqual(ids.toSorted((a, b) => a - b));
-    expect(Math.max(...ids)).toBeLessThan(Math.min(...queuedIds, Infinity));
+    const queued = this.jobs.filter((job) => job.state === 'queued' && job.deadlineAt > now);
+    expect(batch).toEqual(batch.toSorted(byTurn));
+    for (const job of batch) for (const other of queued) expect(byTurn(job, other)).toBeLessThan(0);
   }
 
   #check(): void {
@@ -176,6 +188,12 @@ class World {
     if (this.#isLate || !this.workers.some((worker) => worker.room() > 0)) return;
     for (const job of waiting) expect(this.clock.now() - job.arrivedAt).toBeLessThan(this.maxBatchDelayMs);
   }
+}
+
+/** By priority and age, then in the order of arrival. */
+function byTurn(one: Job, other: Job): number {
+  const turnOf = (job: Job) => turnAt(job.arrivedAt, job.request.priority);
+  return turnOf(one) - turnOf(other) || one.request.priority - other.request.priority || one.id - other.id;
 }
 
 class CheckedWorker extends FakeWorker {
@@ -209,8 +227,10 @@ describe('the scheduler, whatever happens', () => {
         fc.array(event, { minLength: 20, maxLength: 80, size: 'max' }),
         fc.integer({ min: 1, max: 5 }),
         fc.constantFrom(0, 1, 50, 100),
-        async (events, batchSize, maxBatchDelayMs) => {
-          const world = new World(batchSize, maxBatchDelayMs);
+        fc.constantFrom<Batching>('adaptive', 'fixed'),
+        fc.boolean(),
+        async (events, batchSize, maxBatchDelayMs, batching, retriesOnWorkerDeath) => {
+          const world = new World(batchSize, maxBatchDelayMs, batching, retriesOnWorkerDeath);
           for (const event of events) await world.apply(event);
           world.finish();
           const answers = await Promise.all(world.answers);

@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { BatchTime } from '../../../src/core/batch-time.ts';
 import { ServingError } from '../../../src/core/errors.ts';
-import type { Job, JobKind } from '../../../src/core/job.ts';
+import type { Job, JobRequest } from '../../../src/core/job.ts';
 import { JobQueue } from '../../../src/core/job-queue.ts';
 import { Scheduler, type SchedulerOptions } from '../../../src/core/scheduler.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeWorker } from '../../support/fake-worker.ts';
-import { jobRequest, textOf } from '../../support/jobs.ts';
+import { DEATH, jobRequest, textOf } from '../../support/jobs.ts';
 import { ServingJournal } from '../../support/serving-journal.ts';
 import { codeOf, rejectionOf, servingErrorOf } from '../../support/thrown.ts';
 
@@ -22,17 +23,22 @@ function build(over: Partial<SchedulerOptions> = {}): void {
     model: 'm',
     batchSize: 4,
     maxBatchDelayMs: 100,
+    batching: 'adaptive',
     queue: new JobQueue(10),
     needsIdleWorker: false,
+    retriesOnWorkerDeath: false,
     clock,
     observer: journal,
     ...over,
   });
 }
 
-function submit(requestId: string, over: { kind?: JobKind; deadlineAt?: number; requestedVersion?: string } = {}): Job {
-  const { kind = 'predict', deadlineAt = Infinity, requestedVersion } = over;
-  return scheduler.submit(jobRequest({ requestId, kind, requestedVersion }), deadlineAt);
+interface Submission extends Partial<Pick<JobRequest, 'kind' | 'requestedVersion' | 'priority'>> {
+  readonly deadlineAt?: number;
+}
+
+function submit(requestId: string, { deadlineAt = Infinity, ...over }: Submission = {}): Job {
+  return scheduler.submit(jobRequest({ requestId, ...over }), deadlineAt);
 }
 
 function addWorker(id = 'w', capacity = 4): FakeWorker {
@@ -44,6 +50,14 @@ function addWorker(id = 'w', capacity = 4): FakeWorker {
 function finish(worker: FakeWorker): void {
   worker.answer();
   scheduler.pump();
+}
+
+/** Has the scheduler see what batches of each size take. */
+function teach({ baseMs, perJobMs }: BatchTime): void {
+  for (let count = 0; count < 16; count += 1) {
+    const size = 1 + (count % 4);
+    scheduler.computed(size, baseMs + perJobMs * size);
+  }
 }
 
 const idsOf = (worker: FakeWorker) => worker.batches.map((batch) => batch.map((job) => job.request.requestId).join(''));
@@ -99,8 +113,58 @@ describe('dispatch', () => {
     expect(idsOf(worker)).toEqual(['a', 'bc']);
   });
 
+  it('holds nothing of a model of which it knows too little, or that gains nothing by fuller batches', () => {
+    const busy = addWorker('busy');
+    const worker = addWorker('free');
+    submit('x');
+    submit('a');
+    expect(idsOf(worker)).toEqual(['a']);
+    teach({ baseMs: 1, perJobMs: 20 });
+    finish(busy);
+    submit('b');
+    finish(worker);
+    submit('c');
+    expect(idsOf(worker)).toEqual(['a', 'c']);
+  });
+
+  it('holds a batch for no longer than it can gain by that', () => {
+    addWorker('busy');
+    const worker = addWorker('free');
+    teach({ baseMs: 8, perJobMs: 0.5 });
+    submit('x');
+    submit('a');
+    clock.advance(7.9);
+    expect(idsOf(worker)).toEqual([]);
+    clock.advance(0.2);
+    expect(idsOf(worker)).toEqual(['a']);
+  });
+
+  it('holds no job so long that its answer would be late', () => {
+    addWorker('busy');
+    const worker = addWorker('free');
+    teach({ baseMs: 50, perJobMs: 1 });
+    submit('x');
+    submit('a', { deadlineAt: 80 });
+    clock.advance(25);
+    expect(idsOf(worker)).toEqual([]);
+    clock.advance(1);
+    expect(idsOf(worker)).toEqual(['a']);
+  });
+
+  it('holds with batching=fixed even for an idle worker, as TorchServe does', () => {
+    build({ batching: 'fixed' });
+    const worker = addWorker();
+    submit('a');
+    clock.advance(99);
+    submit('b');
+    expect(idsOf(worker)).toEqual([]);
+    clock.advance(1);
+    expect(idsOf(worker)).toEqual(['ab']);
+  });
+
   it('holds a batch that is not full while another worker is busy, until the oldest has waited the delay', () => {
     addWorker('busy');
+    teach({ baseMs: 500, perJobMs: 1 });
     const worker = addWorker('free');
     submit('x');
     submit('a');
@@ -115,6 +179,7 @@ describe('dispatch', () => {
   it('sends a held batch as soon as it is full', () => {
     addWorker('busy');
     const worker = addWorker('free');
+    teach({ baseMs: 500, perJobMs: 1 });
     submit('x');
     for (const id of 'abc') submit(id);
     expect(idsOf(worker)).toEqual([]);
@@ -125,8 +190,10 @@ describe('dispatch', () => {
   it('sends a held batch when the other worker becomes idle or goes away', () => {
     const busy = addWorker('busy');
     const worker = addWorker('free');
+    teach({ baseMs: 500, perJobMs: 1 });
     submit('x');
     submit('a');
+    expect(idsOf(worker)).toEqual([]);
     scheduler.removeWorker(busy);
     expect(idsOf(worker)).toEqual(['a']);
   });
@@ -134,6 +201,7 @@ describe('dispatch', () => {
   it('lets a job that waited its delay behind busy workers go at once with whatever waits beside it', () => {
     const first = addWorker('1');
     const second = addWorker('2');
+    teach({ baseMs: 500, perJobMs: 1 });
     submit('x');
     for (const id of 'yyyy') submit(id);
     submit('a');
@@ -197,7 +265,93 @@ describe('dispatch', () => {
   });
 });
 
+describe('priorities', () => {
+  it('go before the order of arrival, which counts within each of them', () => {
+    build({ batchSize: 1 });
+    const worker = addWorker();
+    submit('x');
+    submit('l', { priority: 8 });
+    submit('m');
+    submit('h', { priority: 1 });
+    submit('i', { priority: 1 });
+    for (let count = 0; count < 5; count += 1) finish(worker);
+    expect(idsOf(worker)).toEqual(['x', 'h', 'i', 'm', 'l']);
+  });
+
+  it('count for less and less beside the age of what waits: the lowest is never starved', () => {
+    build({ batchSize: 1 });
+    const worker = addWorker();
+    submit('x');
+    submit('l', { priority: 8 });
+    clock.advance(6_999);
+    submit('h', { priority: 1 });
+    clock.advance(2);
+    submit('i', { priority: 1 });
+    for (let count = 0; count < 4; count += 1) finish(worker);
+    expect(idsOf(worker)).toEqual(['x', 'h', 'l', 'i']);
+  });
+});
+
 describe('admission', () => {
+  /** Has the version get through some jobs, each in so many milliseconds, while others wait. */
+  function work(worker: FakeWorker, jobs: number, msEach: number): void {
+    submit('x');
+    for (let count = 0; count < jobs; count += 1) {
+      submit('y');
+      clock.advance(msEach);
+      finish(worker);
+    }
+    finish(worker);
+  }
+
+  it('says when to come back by the rate at which jobs are done', () => {
+    build({ batchSize: 1, queue: new JobQueue(3) });
+    work(addWorker(), 20, 1500);
+    for (const id of 'abcd') submit(id);
+    expect(servingErrorOf(() => submit('e'))).toMatchObject({ code: 'QUEUE_FULL', details: { retryAfterSec: 5 } });
+  });
+
+  it('refuses at once what would be too late at that rate, and says so', () => {
+    build({ batchSize: 1 });
+    work(addWorker(), 20, 100);
+    for (const id of 'abcd') submit(id, { deadlineAt: clock.now() + 1000 });
+    expect(servingErrorOf(() => submit('e', { deadlineAt: clock.now() + 450 }))).toMatchObject({
+      code: 'WAIT_TOO_LONG',
+      message: expect.stringContaining(
+        'allows 450 ms, and behind those that wait for model m it would take about 500 ms',
+      ),
+      details: { model: 'm', retryAfterSec: 1 },
+    });
+    submit('f', { deadlineAt: clock.now() + 550 });
+    submit('g', { deadlineAt: clock.now() + 250, priority: 1 });
+    expect(scheduler.waiting).toBe(5);
+  });
+
+  it('takes in whatever a worker could begin with at once, and everything while nothing is known of the rate', () => {
+    build({ batchSize: 1 });
+    submit('a', { deadlineAt: 1 });
+    submit('b', { deadlineAt: 1 });
+    build({ batchSize: 1 });
+    work(addWorker(), 20, 100);
+    submit('c', { deadlineAt: clock.now() + 1 });
+    expect(scheduler.running).toBe(1);
+  });
+
+  it('forgets a stall soon', () => {
+    build({ batchSize: 1 });
+    const worker = addWorker();
+    work(worker, 20, 10);
+    submit('x');
+    submit('y');
+    clock.advance(3_600_000);
+    finish(worker);
+    finish(worker);
+    work(worker, 40, 10);
+    for (const id of 'abc') submit(id);
+    submit('d', { deadlineAt: clock.now() + 80 });
+    expect(scheduler.waiting).toBe(3);
+  });
+
   it('refuses what does not fit in the queue, and says what to do', () => {
     build({ queue: new JobQueue(2) });
     submit('a');
@@ -346,7 +500,7 @@ describe('a worker that dies', () => {
     scheduler.pump();
     submit('d');
     scheduler.removeWorker(dead);
-    scheduler.takeBack(dead.drop());
+    scheduler.takeBack(dead.drop(), DEATH);
     expect(scheduler).toMatchObject({ waiting: 4, running: 0 });
     expect(idsOf(addWorker('next'))).toEqual(['abcd']);
   });
@@ -357,7 +511,7 @@ describe('a worker that dies', () => {
     const [first, second] = [addWorker('1'), addWorker('2')];
     submit('e');
     for (const dead of [first, second]) scheduler.removeWorker(dead);
-    for (const dead of [first, second]) scheduler.takeBack(dead.drop());
+    for (const dead of [first, second]) scheduler.takeBack(dead.drop(), DEATH);
     const next = addWorker('next');
     finish(next);
     finish(next);
@@ -372,7 +526,7 @@ describe('a worker that dies', () => {
     if (started !== undefined) started.state = 'started';
     cancelled?.abandon();
     scheduler.removeWorker(dead);
-    scheduler.takeBack(dead.drop());
+    scheduler.takeBack(dead.drop(), DEATH);
     expect(scheduler.waiting).toBe(1);
     expect(held?.state).toBe('queued');
     started?.fail(new ServingError('WORKER_DIED', 'died'));
@@ -384,7 +538,7 @@ describe('a worker that dies', () => {
     submit('a');
     const other = addWorker('other');
     scheduler.removeWorker(dead);
-    scheduler.takeBack(dead.drop());
+    scheduler.takeBack(dead.drop(), DEATH);
     expect(idsOf(other)).toEqual(['a']);
   });
 
@@ -392,7 +546,7 @@ describe('a worker that dies', () => {
     const dead = addWorker('dead');
     const job = submit('a', { deadlineAt: 50 });
     scheduler.removeWorker(dead);
-    scheduler.takeBack(dead.drop());
+    scheduler.takeBack(dead.drop(), DEATH);
     clock.advance(50);
     expect(job.state).toBe('ended');
     expect(scheduler.waiting).toBe(0);
@@ -404,7 +558,7 @@ describe('a worker that dies', () => {
     submit('a');
     submit('b');
     scheduler.removeWorker(dead);
-    scheduler.takeBack(dead.drop());
+    scheduler.takeBack(dead.drop(), DEATH);
     expect(scheduler).toMatchObject({ waiting: 2, remainingCapacity: 0 });
     expect(codeOf(() => submit('c'))).toBe('QUEUE_FULL');
   });
@@ -417,7 +571,7 @@ describe('a job that comes back again and again', () => {
       expect(job.state).not.toBe('ended');
       const dead = addWorker(id);
       scheduler.removeWorker(dead);
-      scheduler.takeBack(dead.drop());
+      scheduler.takeBack(dead.drop(), DEATH);
     }
     expect((await rejectionOf(job.next())).code).toBe('WORKER_DIED');
     expect(scheduler).toMatchObject({ waiting: 0, running: 0 });

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { BatchTime } from '../../../src/core/batch-time.ts';
 import { Job, type JobKeeper } from '../../../src/core/job.ts';
 import type { ModelMetric } from '../../../src/core/ports.ts';
 import { ServerMetrics } from '../../../src/telemetry/server-metrics.ts';
@@ -69,7 +70,7 @@ describe('the server`s metrics', () => {
   });
 
   it('show queues as long as they are watched', async () => {
-    const queue = { waiting: 3, running: 2 };
+    const queue = { waiting: 3, running: 2, batchTime: undefined };
     const labels = 'model_name="m",model_version="1.0"';
     metrics.watchQueue('m', '1.0', queue);
     expect(await samples('sconce_queue_waiting')).toEqual({ [labels]: 3 });
@@ -80,10 +81,20 @@ describe('the server`s metrics', () => {
     expect(await samples('sconce_queue_waiting')).toEqual({});
   });
 
+  it('show what batches cost, once that is known', async () => {
+    const queue = { waiting: 0, running: 0, batchTime: undefined as BatchTime | undefined };
+    const labels = 'model_name="m",model_version="1.0"';
+    metrics.watchQueue('m', '1.0', queue);
+    expect(await samples('sconce_batch_base_seconds')).toEqual({});
+    queue.batchTime = { baseMs: 8, perJobMs: 0.5 };
+    expect(await samples('sconce_batch_base_seconds')).toEqual({ [labels]: 0.008 });
+    expect(await samples('sconce_batch_per_request_seconds')).toEqual({ [labels]: 0.0005 });
+  });
+
   it('show the queue of a version that was registered again while the former one was still draining', async () => {
     const [former, latter] = [
-      { waiting: 3, running: 2 },
-      { waiting: 1, running: 0 },
+      { waiting: 3, running: 2, batchTime: undefined },
+      { waiting: 1, running: 0, batchTime: undefined },
     ];
     metrics.watchQueue('m', '1.0', former);
     metrics.watchQueue('m', '1.0', latter);
@@ -94,8 +105,8 @@ describe('the server`s metrics', () => {
   it('count both queues while one version takes the place of another', async () => {
     const labels = 'model_name="m",model_version="1.0"';
     const [former, next] = [
-      { waiting: 3, running: 2 },
-      { waiting: 1, running: 4 },
+      { waiting: 3, running: 2, batchTime: undefined },
+      { waiting: 1, running: 4, batchTime: undefined },
     ];
     metrics.watchQueue('m', '1.0', former);
     metrics.watchQueue('m', '1.0', next);

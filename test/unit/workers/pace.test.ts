@@ -2,25 +2,25 @@ import { expect, it } from 'vitest';
 import { Pace } from '../../../src/workers/pace.ts';
 
 it('trusts no handler of which it knows nothing', () => {
-  expect(new Pace().isMoment(1)).toBe(false);
+  expect(new Pace().isWithin(5, 1)).toBe(false);
 });
 
 it('allows a quick handler as many batches as are over in a moment', () => {
   const pace = new Pace();
   pace.took(1.25);
-  expect([1, 4, 5].map((batches) => pace.isMoment(batches))).toEqual([true, true, false]);
+  expect([1, 4, 5].map((batches) => pace.isWithin(5, batches))).toEqual([true, true, false]);
 });
 
 it('allows a slow handler none', () => {
   const pace = new Pace();
   pace.took(5.5);
-  expect(pace.isMoment(1)).toBe(false);
+  expect(pace.isWithin(5, 1)).toBe(false);
 });
 
 it('counts no time at all as quick', () => {
   const pace = new Pace();
   pace.took(0);
-  expect(pace.isMoment(1000)).toBe(true);
+  expect(pace.isWithin(5, 1000)).toBe(true);
 });
 
 it('takes a while to trust a handler again after a slow batch', () => {
@@ -28,7 +28,7 @@ it('takes a while to trust a handler again after a slow batch', () => {
   pace.took(0.5);
   pace.took(250);
   let quickBatches = 0;
-  while (!pace.isMoment(1)) {
+  while (!pace.isWithin(5, 1)) {
     pace.took(0.5);
     quickBatches += 1;
   }
