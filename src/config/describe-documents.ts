@@ -2,9 +2,10 @@
 import { ServingError } from '../core/errors.ts';
 import type { PhaseReport } from '../core/load-progress.ts';
 import type { ModelSpec } from '../core/model-spec.ts';
+import type { ScalingReport } from '../core/scale-policy.ts';
 import type { StartFailure } from '../core/start-failure.ts';
 import type { PendingDescription, VersionDescription } from '../core/version-description.ts';
-import type { WorkerDescription } from '../core/worker-state.ts';
+import { exitReason, type WorkerDescription } from '../core/worker-state.ts';
 import { DOCUMENTED_ERRORS } from './http-error-tables.ts';
 
 export function describeDocumented(description: VersionDescription): object {
@@ -18,6 +19,7 @@ export function describeDocumented(description: VersionDescription): object {
     ...sizesOf(description),
     workers: description.workers.map(describeWorkerDocumented),
     ...furtherFields(spec),
+    batching: spec.batching,
     jobQueueStatus: queueStatus(description),
     customizedMetadata: customizedMetadata(description),
     customizedError: customizedError(description),
@@ -25,6 +27,7 @@ export function describeDocumented(description: VersionDescription): object {
     outputs: description.signature?.outputs,
     loading: description.loading.map(describePhase),
     lastError: description.lastError && describeStartFailure(description.lastError),
+    scaling: description.scaling && describeScaling(description.scaling),
   };
 }
 
@@ -35,6 +38,10 @@ export function describePending({ name, url, loading }: PendingDescription): obj
 
 function describePhase({ phase, state, tookMs, doneBytes, totalBytes }: PhaseReport): object {
   return { phase, state, seconds: Math.round(tookMs) / 1000, bytes: doneBytes, totalBytes };
+}
+
+function describeScaling({ reason, lastChange }: ScalingReport): object {
+  return { reason, lastChange: lastChange && { ...lastChange, at: lastChange.at.toISOString() } };
 }
 
 /** With the status and the word that the answer to a synchronous registration has. */
@@ -129,6 +136,8 @@ function describeWorkerDocumented(worker: WorkerDescription): object {
     lastExit: worker.lastExit && {
       exitCode: worker.lastExit.exitCode ?? undefined,
       signal: worker.lastExit.signal ?? undefined,
+      reason: exitReason(worker.lastExit),
+      killedFor: worker.lastExit.killedFor,
       stderr: worker.lastExit.stderrTail,
     },
     nextRetryAt: worker.nextRetryAt?.toISOString(),

@@ -3,6 +3,7 @@ import type { ServingError } from './errors.ts';
 import type { PhaseReport } from './load-progress.ts';
 import type { ModelSignature } from './model-signature.ts';
 import type { ModelSpec } from './model-spec.ts';
+import type { ScalingReport } from './scale-policy.ts';
 import type { StartFailure } from './start-failure.ts';
 import type { WorkerDescription } from './worker-state.ts';
 
@@ -12,6 +13,8 @@ export interface VersionDescription {
   readonly minWorkers: number;
   readonly maxWorkers: number;
   readonly workers: readonly WorkerDescription[];
+  /** How the workers follow the load; undefined where their number is fixed. */
+  readonly scaling: ScalingReport | undefined;
   /** Inputs and outputs of the model, where they are known. */
   readonly signature: ModelSignature | undefined;
   /** The phases of its way to a ready worker, in their order. */

@@ -8,6 +8,7 @@ import { type Operation, type OperationParameter, query } from './operation.ts';
 import { type Parameters, readParameters } from './parameters.ts';
 import { MODEL, VERSION } from './path-parameters.ts';
 import { MAX_WORKERS, readRegister, registerParameters } from './register-request.ts';
+import { workerOperations } from './worker-routes.ts';
 
 export interface ManagementRoutesOptions {
   readonly management: ManagementService;
@@ -42,6 +43,11 @@ const LIST_PARAMETERS = [
 const DESCRIBE_PARAMETERS = [
   query('customized', 'boolean', 'Whether the handler is asked what it says of itself', false),
 ];
+
+const SET_DEFAULT_PARAMETERS = [
+  query('wait_ready', 'boolean', 'Whether the version becomes the default only once a worker of it is ready', false),
+];
+
 const CHANGES = {
   200: 'Done',
   202: 'Accepted; it is being done',
@@ -153,15 +159,21 @@ export function managementOperations(options: ManagementRoutesOptions): Operatio
       methods: ['PUT'],
       path: '/models/:model_name/:model_version/set-default',
       summary: 'Makes a version the default of its model',
-      parameters: [MODEL, VERSION],
-      responses: { 200: 'Done', 404: 'No such model or version' },
+      parameters: [MODEL, VERSION, ...SET_DEFAULT_PARAMETERS],
+      responses: {
+        200: 'Done',
+        404: 'No such model or version',
+        500: 'It was to be waited for a worker, and none can start',
+        503: 'It was to be waited for a worker, and there is none',
+      },
       handle: async (exchange) => {
-        await readParameters(exchange, dialect, []);
+        const parameters = await readParameters(exchange, dialect, names(SET_DEFAULT_PARAMETERS));
         const { model_name: name = '', model_version: version = '' } = exchange.params;
-        await management.setDefault(name, version);
+        await management.setDefault(name, version, parameters.flag('wait_ready') ?? false);
         exchange.status(200, `Default version successfully updated for model "${name}" to "${version}"`);
       },
     },
+    ...workerOperations(management, dialect),
   ];
   if (!options.isModelApiEnabled) return open;
   return [

@@ -11,6 +11,7 @@ export async function describeVersion(registry: Registry, version: ModelVersion)
     minWorkers: pool.minWorkers,
     maxWorkers: pool.maxWorkers,
     workers: await pool.describe(),
+    scaling: pool.scaling(),
     signature: pool.signature(),
     loading: progress.report(),
     lastError: pool.lastError(),

@@ -1,11 +1,12 @@
 // The operations of the Management API, without a transport: register, scale, unregister, set-default, describe, list.
 import type { Dialect, ScaledModel } from '../config/dialect.ts';
 import type { RegisterParameters } from '../config/register-parameters.ts';
-import { type ErrorCode, ServingError, toServingError } from '../core/errors.ts';
+import { toServingError } from '../core/errors.ts';
 import type { ModelVersion } from '../core/model-version.ts';
 import type { Registry } from '../core/registry.ts';
 import { shownUrl } from '../core/shown-url.ts';
 import type { PendingDescription, VersionDescription } from '../core/version-description.ts';
+import { isCode, naming, withModel } from './change-failure.ts';
 import { describeVersion } from './describe-version.ts';
 import { ModelReload } from './model-reload.ts';
 import { type MakingSteps, VersionMaker, type VersionMakerOptions } from './version-maker.ts';
@@ -121,11 +122,7 @@ export class ManagementService {
       this.#watch(scaling, version, 'scaling did not succeed');
       return { outcome: 'scaling', model };
     }
-    try {
-      await scaling;
-    } catch (error) {
-      throw withModel(error, name, label);
-    }
+    await naming(scaling, name, label);
     return { outcome: 'scaled', model };
   }
 
@@ -160,9 +157,33 @@ export class ManagementService {
     });
   }
 
-  setDefault(name: string, label: string): Promise<void> {
+  /**
+   * Has a worker replaced by a fresh one. When synchronous, resolves with the id of that, once it is ready and the old one has ended; else at once,
+   * with undefined.
+   */
+  restartWorker(
+    name: string,
+    label: string | undefined,
+    id: string,
+    isSynchronous: boolean,
+  ): Promise<string | undefined> {
+    return this.#recorded('restarting a worker', { model: name, version: label, worker: id }, async () => {
+      const version = this.#options.registry.resolve(name, label);
+      const restarted = version.pool.restart(id);
+      if (!isSynchronous) {
+        this.#watch(restarted, version, 'restarting a worker did not succeed');
+        return undefined;
+      }
+      return naming(restarted, name, label);
+    });
+  }
+
+  /** Makes a version its model's default; with `waitsUntilReady` as soon as one of its workers is ready, and not at all when none will be. */
+  setDefault(name: string, label: string, waitsUntilReady = false): Promise<void> {
     return this.#recorded('changing the default version', { model: name, version: label }, async () => {
-      this.#options.registry.setDefault(name, label);
+      const { registry } = this.#options;
+      if (waitsUntilReady) await naming(registry.resolve(name, label).pool.untilReady(), name, label);
+      registry.setDefault(name, label);
       this.#options.log('info', 'default version changed', { model: name, version: label });
     });
   }
@@ -259,21 +280,10 @@ export class ManagementService {
   }
 
   /** Nobody waits for an asynchronous change; its failure belongs in the log. */
-  #watch(scaling: Promise<void>, { spec }: ModelVersion, message: string): void {
+  #watch(scaling: Promise<unknown>, { spec }: ModelVersion, message: string): void {
     scaling.catch((error: unknown) => {
       if (!isCode(error, 'SCALE_SUPERSEDED') && !isCode(error, 'MODEL_STOPPING'))
         this.#options.log('error', message, { model: spec.name, version: spec.version, reason: String(error) });
     });
   }
-}
-
-function isCode(error: unknown, code: ErrorCode): boolean {
-  return error instanceof ServingError && error.code === code;
-}
-
-/** The same error, naming the model, and the version where the caller named it. */
-function withModel(error: unknown, model: string, version: string | undefined): unknown {
-  if (!(error instanceof ServingError)) return error;
-  const details = { ...error.details, model, ...(version === undefined ? {} : { version }) };
-  return new ServingError(error.code, error.message, details, error);
 }

@@ -60,6 +60,11 @@ export class Devices {
     return id;
   }
 
+  /** Takes one more place on a device that somebody has a place on; `undefined` is the CPU. */
+  share(id: number | undefined): void {
+    if (id !== undefined) this.#workersOn.set(id, (this.#workersOn.get(id) ?? 0) + 1);
+  }
+
   release(id: number | undefined): void {
     if (id === undefined) return;
     this.#workersOn.set(id, (this.#workersOn.get(id) ?? 1) - 1);

@@ -1,37 +1,25 @@
 // The workers of one model version: how many there are, on which device, and whether the version takes requests at all. The latest wish
-// counts: a scale that comes while another is under way takes its place.
-import { ServingError } from '../core/errors.ts';
+// counts: a scale that comes while another is under way takes its place. How many between the bounds is the scaler's business, who takes
+// whose place that of the replacements.
 import type { JobRequest } from '../core/job.ts';
-import type { LoadProgress } from '../core/load-progress.ts';
 import type { ModelSignature } from '../core/model-signature.ts';
-import type { ModelSpec } from '../core/model-spec.ts';
-import type { Clock, ScaleRequest, WorkerLog, WorkerPool } from '../core/ports.ts';
-import { namesOf, type Scheduler } from '../core/scheduler.ts';
+import type { ScaleRequest, WorkerPool } from '../core/ports.ts';
+import type { ScalingReport } from '../core/scale-policy.ts';
+import type { Scheduler } from '../core/scheduler.ts';
 import type { StartFailure } from '../core/start-failure.ts';
 import type { WorkerDescription } from '../core/worker-state.ts';
-import { type Devices, describeGpu } from './devices.ts';
-import { residentBytes } from './process-memory.ts';
+import { MemberMaker, type MemberMakerOptions } from './member-maker.ts';
+import { poolLoad } from './pool-load.ts';
+import { failingOf, type PoolMember } from './pool-member.ts';
+import { noSuchWorker, notReadyInTime, noWorker, stopping, superseded, unavailable } from './pool-refusals.ts';
+import { PoolScaler } from './pool-scaler.ts';
+import { Replacements } from './replacements.ts';
+import { Retirements } from './retirements.ts';
 import { Signal } from './signal.ts';
-import { Worker } from './worker.ts';
-import type { WorkerLauncher } from './worker-launcher.ts';
 
-export interface PoolOptions {
-  readonly spec: ModelSpec;
+/** What a pool is made of; its members get most of it. */
+export interface PoolOptions extends Omit<MemberMakerOptions, 'onChange' | 'onStartFailed' | 'onEnded'> {
   readonly scheduler: Scheduler;
-  readonly launcher: WorkerLauncher;
-  readonly devices: Devices;
-  readonly clock: Clock;
-  readonly log: WorkerLog;
-  /** Gets the phases in which the version's first worker starts. */
-  readonly progress: LoadProgress;
-  /** Ids are unique in the server and count up. */
-  nextWorkerId(): string;
-}
-
-/** A worker and the promise of its end. */
-interface Member {
-  readonly worker: Worker;
-  readonly ended: Promise<void>;
 }
 
 export class Pool implements WorkerPool {
@@ -39,38 +27,83 @@ export class Pool implements WorkerPool {
   maxWorkers = 0;
   readonly #options: PoolOptions;
   /** Wanted workers in the order of their creation. */
-  #members: Member[] = [];
+  #members: PoolMember[] = [];
   /** Workers on their way out. */
-  readonly #leaving = new Set<Member>();
+  readonly #leaving = new Set<PoolMember>();
+  readonly #maker: MemberMaker;
+  readonly #replacements: Replacements<PoolMember>;
+  readonly #retirements: Retirements<PoolMember>;
+  readonly #scaler: PoolScaler;
+  /** What the latest scale said of GPUs; it counts for the workers that the load adds, too. */
+  #numberGpu: number | undefined;
   #latestScale = 0;
   #isStopped = false;
   #lastError: StartFailure | undefined;
   #changed = new Signal();
 
   constructor(options: PoolOptions) {
+    const { spec, clock } = options;
     this.#options = options;
+    this.#maker = new MemberMaker({
+      ...options,
+      onChange: () => this.#review(),
+      onStartFailed: (failure) => {
+        this.#lastError = failure;
+      },
+      onEnded: (member) => {
+        this.#leaving.delete(member);
+        this.#review();
+      },
+    });
+    this.#replacements = new Replacements({
+      clock,
+      maxSurge: spec.maxSurge,
+      crew: {
+        freePlaces: () => this.maxWorkers + spec.maxSurge - this.#processes(),
+        startLike: (former, after) => this.#maker.startLike(former, after),
+        swap: (former, next) => {
+          this.#members = [...this.#members.filter((member) => member !== former), next];
+          this.#dismiss(former, Infinity);
+          this.#review();
+        },
+        discard: (next) => this.#dismiss(next, 0),
+        overtaken: () => (this.#isStopped ? stopping(spec) : superseded(spec)),
+        log: (level, { worker }, message, details) => this.#maker.log(worker.id, level, message, details),
+      },
+    });
+    this.#retirements = new Retirements({
+      clock,
+      limits: spec.workerLimits,
+      members: () => this.#members,
+      retire: (member, reason) => this.#replacements.retire(member, reason),
+    });
+    this.#scaler = new PoolScaler({
+      clock,
+      limits: { targetQueueMs: spec.targetQueueMs, isRefusedWhenBusy: spec.needsIdleWorker },
+      load: () => poolLoad(this.#members, this, options.scheduler.waiting),
+      resize: (workers, reason) => this.#follow(workers, reason),
+    });
     this.#review();
   }
 
   async scale(request: ScaleRequest): Promise<void> {
-    if (this.#isStopped) throw this.#stopping();
+    if (this.#isStopped) throw stopping(this.#options.spec);
     this.#latestScale += 1;
     const scale = this.#latestScale;
     const [formerMin, formerMax] = [this.minWorkers, this.maxWorkers];
-    this.minWorkers = request.minWorkers;
-    this.maxWorkers = request.maxWorkers;
+    this.#numberGpu = request.numberGpu;
     const count = Math.min(Math.max(this.#members.length, request.minWorkers), request.maxWorkers);
+    this.#bound(request.minWorkers, request.maxWorkers);
     const added = this.#grow(count, request.numberGpu);
     const removed = count === 0 ? this.#drainToZero(request.drainMs, scale) : this.#shrink(count, request.drainMs);
     this.#review();
     try {
-      await Promise.all([removed, this.#allReady(scale)]);
+      await Promise.all([removed, this.#allReady([...this.#members], scale)]);
       // The workers that stay were ready at once; those that leave may have taken until after a later wish.
       this.#checkLatest(scale);
     } catch (error) {
       if (request.onFailure === 'restore' && scale === this.#latestScale && !this.#isStopped) {
-        this.minWorkers = formerMin;
-        this.maxWorkers = formerMax;
+        this.#bound(formerMin, formerMax);
         for (const member of added) this.#dismiss(member, 0);
         this.#review();
         await Promise.all(added.map((member) => member.ended));
@@ -79,8 +112,38 @@ export class Pool implements WorkerPool {
     }
   }
 
+  restart(id: string): Promise<string> {
+    const member = this.#members.find(({ worker }) => worker.id === id);
+    if (member === undefined) throw noSuchWorker(this.#options.spec, id);
+    return this.#replacements.replace(member, 'asked for').then(({ worker }) => worker.id);
+  }
+
+  async untilReady(): Promise<void> {
+    const { spec, clock } = this.#options;
+    const timeout = new Signal();
+    const timer =
+      spec.startupTimeoutSec === Infinity ? undefined : clock.after(spec.startupTimeoutSec * 1000, () => timeout.set());
+    try {
+      while (!this.#members.some(({ isReady }) => isReady)) {
+        if (this.#isStopped) throw stopping(spec);
+        if (this.#members.length === 0) throw noWorker(spec, { requestedVersion: spec.version });
+        const failing = failingOf(this.#members)?.worker;
+        if (failing !== undefined)
+          throw failing.startFailure ?? unavailable(spec, { requestedVersion: spec.version }, failing);
+        if (timeout.isSet) throw notReadyInTime(spec);
+        await Promise.race([this.#changed.wait(), timeout.wait()]);
+      }
+    } finally {
+      timer?.cancel();
+    }
+  }
+
+  scaling(): ScalingReport | undefined {
+    return this.#scaler.report();
+  }
+
   async describe(): Promise<WorkerDescription[]> {
-    return Promise.all(this.#members.map(({ worker }) => describeWorker(worker)));
+    return Promise.all([...this.#members, ...this.#replacements.spares].map((member) => member.describe()));
   }
 
   signature(): ModelSignature | undefined {
@@ -96,10 +159,12 @@ export class Pool implements WorkerPool {
   }
 
   readyWorkers(): number {
-    return this.#members.filter(({ worker }) => worker.isReady).length;
+    return this.#members.filter(({ isReady }) => isReady).length;
   }
 
   isBeyondRetryWindow(): boolean {
+    // A worker that the load has added, or would have, is none that is missing.
+    if (this.readyWorkers() >= this.minWorkers) return false;
     const oldestAllowed = this.#options.clock.now() - this.#options.spec.maxRetryTimeoutSec * 1000;
     return this.#members.some(({ worker }) => !worker.isReady && (worker.failingSince ?? Infinity) < oldestAllowed);
   }
@@ -107,16 +172,40 @@ export class Pool implements WorkerPool {
   async stop(drainMs: number): Promise<void> {
     this.#isStopped = true;
     this.#latestScale += 1;
+    this.#scaler.stop();
+    this.#retirements.stop();
     this.#notify();
     await this.#drainToZero(drainMs, this.#latestScale);
     // A later stop may have taken over before this one had dismissed anybody.
     await Promise.all([...this.#members, ...this.#leaving].map((member) => member.ended));
   }
 
-  #grow(count: number, numberGpu: number | undefined): Member[] {
-    const added: Member[] = [];
+  /** Sets how many workers there may be, and who says how many there are. */
+  #bound(minWorkers: number, maxWorkers: number): void {
+    this.minWorkers = minWorkers;
+    this.maxWorkers = maxWorkers;
+    // The sequences of a stateful model end with their worker: load is no reason for that.
+    if (minWorkers < maxWorkers && this.#options.spec.sequences === undefined) this.#scaler.start();
+    else this.#scaler.stop();
+    if (maxWorkers > 0) this.#retirements.start();
+    else this.#retirements.stop();
+  }
+
+  /** Changes the number of workers for the load. Nobody waits for it, and no scale is overtaken by it. */
+  #follow(workers: number, reason: string): void {
+    const from = this.#members.length;
+    const message = workers > from ? 'workers are added' : 'workers are taken away';
+    this.#maker.log(undefined, 'info', message, { from, to: workers, reason });
+    this.#grow(workers, this.#numberGpu);
+    void this.#shrink(workers, Infinity);
+    this.#review();
+  }
+
+  #grow(count: number, numberGpu: number | undefined): PoolMember[] {
+    const added: PoolMember[] = [];
     while (this.#members.length < count) {
-      const member = this.#startWorker(numberGpu);
+      const isFirst = this.#members.length === 0 && this.#leaving.size === 0;
+      const member = this.#maker.start(this.#members, numberGpu, isFirst);
       this.#members.push(member);
       added.push(member);
     }
@@ -128,10 +217,8 @@ export class Pool implements WorkerPool {
     const surplus = this.#members.length - count;
     if (surplus <= 0) return;
     const newestFirst = [...this.#members].reverse();
-    const [ready, unready] = [
-      newestFirst.filter(({ worker }) => worker.isReady),
-      newestFirst.filter(({ worker }) => !worker.isReady),
-    ];
+    const ready = newestFirst.filter(({ isReady }) => isReady);
+    const unready = newestFirst.filter(({ isReady }) => !isReady);
     const leaving = [...unready, ...ready].slice(0, surplus);
     for (const member of leaving) this.#dismiss(member, drainMs);
     await Promise.all(leaving.map((member) => member.ended));
@@ -139,7 +226,7 @@ export class Pool implements WorkerPool {
 
   /** Nothing new is taken; what is queued and in hand has `drainMs`, then it fails. */
   async #drainToZero(drainMs: number, scale: number): Promise<void> {
-    const { scheduler, clock } = this.#options;
+    const { spec, scheduler, clock } = this.#options;
     this.#review();
     const hasReady = this.#members.some(({ worker }) => worker.isReady || worker.isHopeful);
     const deadlineAt = clock.now() + drainMs;
@@ -149,69 +236,38 @@ export class Pool implements WorkerPool {
     if (scale !== this.#latestScale) return;
     const leaving = [...this.#members];
     for (const member of leaving) this.#dismiss(member, Math.max(0, deadlineAt - clock.now()));
-    scheduler.failWaiting(() => this.#stopping());
+    scheduler.failWaiting(() => stopping(spec));
     await Promise.all(leaving.map((member) => member.ended));
-    scheduler.failWaiting(() => this.#stopping());
+    scheduler.failWaiting(() => stopping(spec));
   }
 
-  #dismiss(member: Member, drainMs: number): void {
+  #dismiss(member: PoolMember, drainMs: number): void {
     this.#members = this.#members.filter((other) => other !== member);
     this.#leaving.add(member);
     member.worker.stop(drainMs);
+    this.#replacements.forget(member);
   }
 
-  #startWorker(numberGpu: number | undefined): Member {
-    const { spec, scheduler, launcher, devices, clock, log, progress } = this.#options;
-    const id = this.#options.nextWorkerId();
-    const gpuId = this.#wantsGpu(numberGpu) ? devices.acquire(spec.deviceIds) : undefined;
-    const tag = { model: spec.name, version: spec.version, worker: id };
-    const worker = new Worker({
-      id,
-      gpuId,
-      scheduler,
-      launcher,
-      clock,
-      spec,
-      progress: this.#members.length === 0 ? progress : undefined,
-      onChange: () => this.#review(),
-      onStartFailed: (failure) => {
-        this.#lastError = failure;
-      },
-      onEvent: (level, message, details) => log.event(tag, level, message, details),
-    });
-    const member: Member = {
-      worker,
-      ended: worker.run().then(() => {
-        devices.release(gpuId);
-        this.#leaving.delete(member);
-      }),
-    };
-    return member;
+  /** Every process that there is or is about to be, wanted or not. */
+  #processes(): number {
+    return this.#members.length + this.#replacements.spares.length + this.#leaving.size;
   }
 
-  /** A number that the caller names goes one worker to a device: what is beyond the devices runs on the CPU. */
-  #wantsGpu(numberGpu: number | undefined): boolean {
-    const { spec, devices } = this.#options;
-    if (spec.deviceType === 'cpu') return false;
-    if (numberGpu === undefined) return true;
-    const onGpu = this.#members.filter(({ worker }) => worker.gpuId !== undefined).length;
-    return onGpu < Math.min(numberGpu, devices.countOf(spec.deviceIds));
-  }
-
-  /** Resolves when every wanted worker is ready; fails with the first reason why one is not, or when a later wish takes over. */
-  async #allReady(scale: number): Promise<void> {
+  /** Resolves when these workers are ready, or wanted no more; fails with the first reason why one is not, or when a later wish takes over. */
+  async #allReady(members: readonly PoolMember[], scale: number): Promise<void> {
     for (;;) {
       this.#checkLatest(scale);
-      const failed = this.#members.find(({ worker }) => !worker.isReady && worker.startFailure !== undefined);
+      const wanted = members.filter((member) => this.#members.includes(member));
+      const failed = wanted.find(({ isReady, worker }) => !isReady && worker.startFailure !== undefined);
       if (failed?.worker.startFailure !== undefined) throw failed.worker.startFailure;
-      if (this.#members.every(({ worker }) => worker.isReady)) return;
+      if (wanted.every(({ isReady }) => isReady)) return;
       await this.#changed.wait();
     }
   }
 
   #checkLatest(scale: number): void {
-    if (this.#isStopped) throw this.#stopping();
-    if (scale !== this.#latestScale) throw this.#superseded();
+    if (this.#isStopped) throw stopping(this.#options.spec);
+    if (scale !== this.#latestScale) throw superseded(this.#options.spec);
   }
 
   async #untilScaled(scale: number): Promise<void> {
@@ -220,21 +276,18 @@ export class Pool implements WorkerPool {
 
   /** Opens or closes the door for new requests, after anything has changed. */
   #review(): void {
-    const { scheduler } = this.#options;
-    const workers = this.#members.map(({ worker }) => worker);
-    if (this.#isStopped) scheduler.refuse(() => this.#stopping());
-    else if (this.maxWorkers === 0 || workers.length === 0) scheduler.refuse((request) => this.#noWorker(request));
-    else if (workers.some((worker) => worker.isReady || worker.isHopeful)) scheduler.refuse(undefined);
+    const { spec, scheduler } = this.#options;
+    const failing = failingOf(this.#members);
+    if (this.#isStopped) scheduler.refuse(() => stopping(spec));
+    else if (this.maxWorkers === 0 || this.#members.length === 0)
+      scheduler.refuse((request) => noWorker(spec, request));
+    else if (failing === undefined) scheduler.refuse(undefined);
     else {
-      const failing = workers.find((worker) => worker.startFailure !== undefined || worker.state === 'backoff');
-      // Between a death and a start that follows at once nothing is known to be wrong yet.
-      if (failing === undefined) scheduler.refuse(undefined);
-      else {
-        const refusal = (request: JobRequest) => this.#unavailable(request, failing);
-        scheduler.refuse(refusal);
-        scheduler.failWaiting(refusal);
-      }
+      const refusal = (request: JobRequest) => unavailable(spec, request, failing.worker);
+      scheduler.refuse(refusal);
+      scheduler.failWaiting(refusal);
     }
+    if (!this.#isStopped) this.#replacements.review();
     this.#notify();
   }
 
@@ -243,53 +296,4 @@ export class Pool implements WorkerPool {
     this.#changed = new Signal();
     changed.set();
   }
-
-  #noWorker(request: JobRequest): ServingError {
-    const { name, version } = this.#options.spec;
-    const path = request.requestedVersion === undefined ? name : `${name}/${version}`;
-    const message = `Model "${name}" has no worker. Add one on the management address: PUT /models/${path}?min_worker=1`;
-    return new ServingError('NO_WORKER', message, namesOf(name, request));
-  }
-
-  #unavailable(request: JobRequest, { startFailure, reason, nextRetryAt }: Worker): ServingError {
-    const { name } = this.#options.spec;
-    const why =
-      startFailure === undefined
-        ? `its worker keeps dying: ${reason}`
-        : `its worker cannot start. ${startFailure.message}`;
-    const retryAfterSec = Math.max(1, Math.ceil(((nextRetryAt?.getTime() ?? 0) - Date.now()) / 1000));
-    const details = { ...namesOf(name, request), retryAfterSec };
-    return new ServingError('MODEL_UNAVAILABLE', `Model "${name}" is not available: ${why}`, details, startFailure);
-  }
-
-  #stopping(): ServingError {
-    const { name, version } = this.#options.spec;
-    const message = `Version ${version} of model "${name}" is being stopped and takes no more requests.`;
-    return new ServingError('MODEL_STOPPING', message, { model: name });
-  }
-
-  #superseded(): ServingError {
-    const { name, version } = this.#options.spec;
-    const message = `A later request changed the workers of version ${version} of model "${name}" before this one was done.`;
-    return new ServingError('SCALE_SUPERSEDED', message, { model: name });
-  }
-}
-
-async function describeWorker(worker: Worker): Promise<WorkerDescription> {
-  const [memoryBytes, gpuUsage] = await Promise.all([
-    worker.pid === undefined ? 0 : residentBytes(worker.pid),
-    worker.gpuId === undefined ? 'N/A' : describeGpu(worker.gpuId),
-  ]);
-  return {
-    id: worker.id,
-    createdAt: worker.createdAt,
-    state: worker.visibleState,
-    reason: worker.startFailure?.message ?? worker.reason,
-    pid: worker.pid,
-    gpuId: worker.gpuId,
-    gpuUsage,
-    memoryBytes,
-    lastExit: worker.lastExit,
-    nextRetryAt: worker.nextRetryAt,
-  };
 }

@@ -42,6 +42,8 @@ const IN_USE = {
     'delete /models/{model_name}/{model_version}',
     'options /models/{model_name}/{model_version}',
     'put /models/{model_name}/{model_version}/set-default',
+    'post /models/{model_name}/workers/{worker_id}/restart',
+    'post /models/{model_name}/{model_version}/workers/{worker_id}/restart',
     'get /api-description',
     'get /v1/models/{model_name}',
     'get /livez',
@@ -88,7 +90,12 @@ const CONTRACT_PARAMETERS: Readonly<Record<string, Readonly<Record<string, unkno
   setAutoScale: { min_worker: 1, max_worker: undefined, number_gpu: undefined, synchronous: false, timeout: -1 },
   listModels: { limit: 100, next_page_token: undefined },
 };
-const SAMPLES: Readonly<Record<string, string>> = { model_name: 'noop', model_version: '1.0', url_path: 'a/b' };
+const SAMPLES: Readonly<Record<string, string>> = {
+  model_name: 'noop',
+  model_version: '1.0',
+  url_path: 'a/b',
+  worker_id: '1',
+};
 
 let bench: ContractBench;
 
@@ -162,6 +169,8 @@ describe('the management description', () => {
     'describeModel',
     'version_describeModel',
     'setDefault',
+    'restartWorker',
+    'version_restartWorker',
     'unregisterModel',
     'version_unregisterModel',
   ])('%s takes every query parameter that is described, and refuses one that is not', async (id) => {

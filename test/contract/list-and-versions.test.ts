@@ -99,6 +99,56 @@ describe('versions', () => {
     expect(listed.models).toEqual([{ modelName: 'puppet', modelUrl: 'two.mar' }]);
   });
 
+  describe('set-default with wait_ready=true', () => {
+    const setDefault = (version: string) =>
+      bench.manage('PUT', `/models/puppet/${version}/set-default?wait_ready=true`);
+    const defaultUrl = async () => ((await bench.manage('GET', '/models')).json() as Page).models[0]?.modelUrl;
+
+    test('answers, and changes the default, once a worker of the version is ready', async () => {
+      const gate = bench.gate();
+      await bench.addPuppet('slow.mar', 'puppet', { version: '3.0', load: { gate: gate.path } });
+      await bench.register('url=one.mar&initial_workers=1&synchronous=true');
+      await bench.register('url=slow.mar&initial_workers=1');
+      const flipped = setDefault('3.0');
+      await gate.entered();
+      expect((await bench.ask('puppet', {})).status).toBe(200);
+      expect(await defaultUrl()).toBe('one.mar');
+      await gate.open();
+      expect(await flipped).toMatchObject({ status: 200 });
+      expect(await defaultUrl()).toBe('slow.mar');
+      expect((await setDefault('1.0')).status, 'at once, where a worker is ready').toBe(200);
+    });
+
+    test('answers with the reason, and changes nothing, when none can start', async () => {
+      await bench.addPuppet('raising.mar', 'puppet', { version: '4.0', load: { raise_while: bench.store } });
+      await bench.register('url=one.mar');
+      await bench.register('url=raising.mar&initial_workers=1');
+      const answer = await setDefault('4.0');
+      expect(errorOf(answer)).toMatchObject({ code: 500, type: 'HandlerInitializeException' });
+      expect(await defaultUrl()).toBe('one.mar');
+    });
+
+    test('answers how to add a worker, and changes nothing, when none is wanted', async () => {
+      await both();
+      const answer = await setDefault('2.0');
+      expect(errorOf(answer)).toMatchObject({ code: 503, type: 'ServiceUnavailableException' });
+      expect(errorOf(answer).message).toContain('PUT /models/puppet/2.0?min_worker=1');
+      expect(await defaultUrl()).toBe('one.mar');
+    });
+
+    test('answers in the meantime of a version that is taken away', async () => {
+      const gate = bench.gate();
+      await bench.addPuppet('never.mar', 'puppet', { version: '5.0', load: { gate: gate.path } });
+      await bench.register('url=one.mar');
+      await bench.register('url=never.mar&initial_workers=1');
+      const flipped = setDefault('5.0');
+      await gate.entered();
+      await bench.manage('DELETE', '/models/puppet/5.0?timeout=0');
+      expect((await flipped).status).toBe(503);
+      expect(await defaultUrl()).toBe('one.mar');
+    });
+  });
+
   test.each([
     ['PUT', '/models/puppet/9.9/set-default', 'Model version 9.9 does not exist for model puppet'],
     ['PUT', '/models/nobody/1.0/set-default', 'Model not found: nobody'],

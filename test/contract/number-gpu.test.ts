@@ -81,6 +81,21 @@ test('a device that a worker leaves is taken by the next', async () => {
   expect(await scale('min_worker=1&number_gpu=1')).toEqual([0]);
 });
 
+test('a worker that is replaced ends first, and the new one gets its device', async () => {
+  await scale('min_worker=2&number_gpu=2');
+  const [, second] = (await bench.describe('puppet')).workers;
+  const gates = [bench.gate(), bench.gate()];
+  const held = gates.map((gate) => bench.ask('puppet', { do: 'hold', gate: gate.path }));
+  await Promise.all(gates.map((gate) => gate.entered()));
+  const restarted = bench.manage('POST', `/models/puppet/workers/${second?.id}/restart?synchronous=true`);
+  const { workers } = await bench.until('puppet', (version) => version.workers[1]?.id !== second?.id);
+  expect(workers).toMatchObject([{ gpu: true }, { gpu: true, state: 'starting' }]);
+  await Promise.all(gates.map((gate) => gate.open()));
+  expect((await Promise.all(held)).map(({ status }) => status)).toEqual([200, 200]);
+  expect((await restarted).status).toBe(200);
+  expect(await devices()).toEqual([0, 1]);
+});
+
 test('describe tells how a worker uses its GPU', async () => {
   await scale('min_worker=1&number_gpu=1');
   const { workers } = await bench.describe('puppet');

@@ -65,6 +65,14 @@ describe('Devices', () => {
     expect(devices.acquire(undefined)).toBe(1);
   });
 
+  it('counts a further worker on a device that has one', () => {
+    const devices = new Devices([0, 1]);
+    expect(devices.acquire(undefined)).toBe(0);
+    devices.share(0);
+    devices.share(undefined);
+    expect([1, 2, 3].map(() => devices.acquire(undefined))).toEqual([1, 1, 0]);
+  });
+
   it('gives only devices that the model allows, and the CPU when there is none', () => {
     const devices = new Devices([0, 1, 2]);
     expect([1, 2, 3].map(() => devices.acquire([1, 2, 7]))).toEqual([1, 2, 1]);
