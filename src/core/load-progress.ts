@@ -2,7 +2,7 @@
 import type { Clock } from './ports.ts';
 
 /** The steps in their order; a model needs not go through all of them. */
-export type LoadPhase = 'download' | 'unpack' | 'environment' | 'spawn' | 'load';
+export type LoadPhase = 'download' | 'unpack' | 'environment' | 'spawn' | 'load' | 'warm-up';
 
 /** One phase, over or under way. */
 export interface PhaseReport {

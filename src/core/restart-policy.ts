@@ -29,7 +29,7 @@ export class RestartPolicy {
     return this.#failingSince;
   }
 
-  /** An answered batch proves that the worker works. */
+  /** An answered batch proves that the worker works; and so does a request that was found to be the reason. */
   succeeded(): void {
     this.#failures = 0;
     this.#failingSince = undefined;

@@ -119,6 +119,11 @@ const RULES: readonly HintRule[] = [
   },
   {
     codes: ['MODEL_FILE_NOT_FOUND'],
+    pattern: /^The file of warm-up request/,
+    hint: 'Pack the file into the archive, or correct its name under warmup in model-config.yaml.',
+  },
+  {
+    codes: ['MODEL_FILE_NOT_FOUND'],
     isPythonOnly: true,
     hint: "Relative names are looked for in the model's folder: pack the file into the archive (--serialized-file, --extra-files), or correct its name.",
   },
@@ -143,15 +148,24 @@ const RULES: readonly HintRule[] = [
     hint: 'The module of the handler raised this while it was imported; the last lines say where.',
   },
   {
+    // Said by the worker, and enough.
+    pattern: /nothing awaits/,
+    hint: 'set asyncCommunication: true in model-config.yaml.',
+  },
+  {
     codes: ['HANDLER_INITIALIZE_FAILED'],
     isPythonOnly: true,
     hint: 'The handler raised this while it loaded the model; the last lines say where.',
   },
   {
+    codes: ['WARMUP_FAILED'],
+    hint: 'Correct that request under warmup in model-config.yaml, or the handler.',
+  },
+  {
     codes: ['WORKER_CRASHED_AT_START'],
     pattern: /exit code/,
     isPythonOnly: true,
-    hint: 'The process ended by itself and said no more than this; look into the log for what it wrote before.',
+    hint: 'The process ended by itself and said no more than this; what it printed before may tell more.',
   },
 ];
 

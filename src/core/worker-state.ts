@@ -6,6 +6,9 @@
 
 export type WorkerState = 'starting' | 'loading' | 'ready' | 'busy' | 'draining' | 'backoff' | 'stopped';
 
+/** Whether a process ended because memory ran out: known, or what it looks like. */
+export type MemoryVerdict = 'out' | 'probably out';
+
 /** How a worker process ended. */
 export interface WorkerExit {
   /** Null when a signal ended it. */
@@ -13,11 +16,31 @@ export interface WorkerExit {
   readonly signal: string | null;
   /** The last lines of its stderr, oldest first. */
   readonly stderrTail: readonly string[];
+  /** Why the server ended it; undefined when it ended by itself, or by somebody else. */
+  readonly killedFor: string | undefined;
+  /** Undefined when it did not end for want of memory, as far as anybody can tell. */
+  readonly memory: MemoryVerdict | undefined;
 }
 
-/** Words for how a process ended: "exit code 3", "signal SIGKILL". */
+/** Words for how a worker ended, and why, where that is known. */
 export function describeExit(exit: WorkerExit): string {
-  return exit.signal === null ? `exit code ${exit.exitCode ?? 'unknown'}` : `signal ${exit.signal}`;
+  const { killedFor, memory } = exit;
+  const how = describeEnd(exit);
+  if (killedFor !== undefined) return `${how}, by the server: ${killedFor}`;
+  if (memory === undefined) return how;
+  return `${how}: ${memory === 'out' ? 'out of memory' : 'most often a sign that memory ran out'}`;
+}
+
+/** Words for how any process ended: "exit code 3", "signal SIGKILL". */
+export function describeEnd({ exitCode, signal }: Pick<WorkerExit, 'exitCode' | 'signal'>): string {
+  return signal === null ? `exit code ${exitCode ?? 'unknown'}` : `signal ${signal}`;
+}
+
+/** One word for why a process ended, for programs that read descriptions; undefined when the code or signal is all that is known. */
+export function exitReason({ killedFor, memory }: WorkerExit): 'killed' | 'oom' | 'probably-oom' | undefined {
+  if (memory === 'out') return 'oom';
+  if (killedFor !== undefined) return 'killed';
+  return memory && 'probably-oom';
 }
 
 /** The exit code as a shell would say it: 128 + 9 = 137 for SIGKILL, which is how the kernel ends what is out of memory. */

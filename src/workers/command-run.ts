@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import type { WriteStream } from 'node:fs';
 import type { Clock } from '../core/ports.ts';
-import { describeExit } from '../core/worker-state.ts';
+import { describeEnd } from '../core/worker-state.ts';
 import { LineTap } from './line-tap.ts';
 import type { OrphanGuard } from './orphan-guard.ts';
 
@@ -60,7 +60,7 @@ export async function runCommand(options: CommandOptions): Promise<CommandEnd> {
     // What it left running would keep its pipes open, and write on into a folder that may be removed.
     child.once('exit', killGroup);
     child.once('close', (exitCode, signalName) => {
-      const reason = describeExit({ exitCode, signal: signalName, stderrTail: [] });
+      const reason = describeEnd({ exitCode, signal: signalName });
       resolve({ hasSucceeded: exitCode === 0, reason });
     });
   });

@@ -28,10 +28,12 @@ export interface StartedWorker {
   readonly exited: Promise<WorkerExit>;
   /** Resolves when the model is loaded, with its inputs and outputs if they are known; rejects with the reason that the worker reported. */
   load(): Promise<ModelSignature | undefined>;
+  /** Has the version's warm-up requests computed, telling each as it begins; rejects at the first that fails. Undefined where there are none. */
+  readonly warmUp: ((onRequest: (name: string) => void) => Promise<void>) | undefined;
   /** Asks the process to write where it is to its stderr; false when its runtime cannot. */
   showStack(): boolean;
-  /** Signals the process and all that it started. */
-  signal(name: 'SIGTERM' | 'SIGKILL'): void;
+  /** Signals the process and all that it started; `why` is for those who ask how it ended. */
+  signal(name: 'SIGTERM' | 'SIGKILL', why: string): void;
   /** Lets go of the descriptors of a process that has exited. */
   release(): void;
 }
@@ -58,7 +60,7 @@ export interface LauncherOptions {
   /** How many workers the version may have, to share out the machine's cores. */
   poolSize(): number;
   onMetric(metric: ModelMetric): void;
-  onHandlerTime(handlerMs: number): void;
+  onHandlerTime(handlerMs: number, jobs: number): void;
 }
 
 /** A launcher for workers of one model version. */
@@ -91,11 +93,23 @@ export function workerLauncher(options: LauncherOptions): WorkerLauncher {
       client,
       exited: process.exited,
       load: async () => (await client.load(loadMessage(options, hooks.gpuId))).signature,
+      warmUp: spec.warmup.length === 0 ? undefined : (onRequest) => rehearse(client, options, onRequest),
       showStack: () => process.showStack(),
-      signal: (name) => process.signal(name),
+      signal: (name, why) => process.signal(name, why),
       release: () => process.release(),
     };
   };
+}
+
+async function rehearse(
+  worker: WorkerClient,
+  { spec, clock }: LauncherOptions,
+  onRequest: (name: string) => void,
+): Promise<void> {
+  // Most models have no use for it.
+  const { warmUp } = await import('./warm-up.ts');
+  const { warmup: requests, modelDir, batchSize } = spec;
+  await warmUp({ worker, requests, modelDir, batchSize, clock, onRequest });
 }
 
 /** An ONNX network has no code of its own, whatever its archive still names; a Node model without a name for its code calls it `handler`. */

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Duplex, type Readable } from 'node:stream';
 import type { Clock } from '../core/ports.ts';
 import type { WorkerExit } from '../core/worker-state.ts';
+import { countOomKills, memoryVerdict } from './exit-memory.ts';
 import { LineTap } from './line-tap.ts';
 
 /** How to start a process: what a runtime knows. */
@@ -28,6 +29,10 @@ export class WorkerProcess {
   readonly control: Duplex;
   readonly #child: ChildProcess;
   readonly #stackSignal: NodeJS.Signals | undefined;
+  readonly #oomKillsBefore = countOomKills();
+  /** Why the server has killed it. */
+  #killedFor: string | undefined;
+  #hasExited = false;
 
   /** Throws when the system has no descriptors left for the channels. */
   constructor(launch: Launch, clock: Clock, onLine: (line: string, stream: OutputStream) => void) {
@@ -53,14 +58,16 @@ export class WorkerProcess {
     this.control = duplex(control);
     this.exited = new Promise((resolve) => {
       void failed.then((error) => {
+        const stderrTail = [`${error.message}. ${launch.advice}`];
         if (child.pid === undefined)
-          resolve({ exitCode: 127, signal: null, stderrTail: [`${error.message}. ${launch.advice}`] });
+          resolve({ exitCode: 127, signal: null, stderrTail, killedFor: undefined, memory: undefined });
       });
       child.once('exit', (exitCode, signal) => {
+        this.#hasExited = true;
         // What the worker started must not outlive it.
-        this.signal('SIGKILL');
+        this.signal('SIGKILL', '');
         // Its last words are still in the pipe when it exits; they come with the next turns of the event loop.
-        const exit = () => resolve({ exitCode, signal, stderrTail: [...errors.tail] });
+        const exit = () => resolve(this.#explained({ exitCode, signal, stderrTail: [...errors.tail] }));
         if (stderr === null || stderr === undefined || stderr.destroyed) exit();
         else {
           const patience = clock.after(LAST_WORDS_MS, exit);
@@ -73,9 +80,10 @@ export class WorkerProcess {
     });
   }
 
-  /** Signals the whole process group. Nothing happens when it is gone. */
-  signal(name: 'SIGTERM' | 'SIGKILL'): void {
+  /** Signals the whole process group. Nothing happens when it is gone. `why` continues "it was killed: ". */
+  signal(name: 'SIGTERM' | 'SIGKILL', why: string): void {
     if (this.pid === undefined) return;
+    if (!this.#hasExited) this.#killedFor ??= why;
     try {
       process.kill(-this.pid, name);
     } catch {
@@ -86,6 +94,15 @@ export class WorkerProcess {
   /** Asks for the stacks of the process's threads on stderr; false when it cannot tell. */
   showStack(): boolean {
     return this.#stackSignal !== undefined && this.#child.kill(this.#stackSignal);
+  }
+
+  async #explained(exit: Pick<WorkerExit, 'exitCode' | 'signal' | 'stderrTail'>): Promise<WorkerExit> {
+    // A process that was on its way out by itself may have been faster than the signal.
+    const killedFor = exit.signal === null ? undefined : this.#killedFor;
+    if (killedFor !== undefined) return { ...exit, killedFor, memory: undefined };
+    const before = exit.signal === 'SIGKILL' ? await this.#oomKillsBefore : undefined;
+    const hasKernelKilled = before !== undefined && ((await countOomKills()) ?? 0) > before;
+    return { ...exit, killedFor, memory: memoryVerdict(exit, hasKernelKilled) };
   }
 
   /** Lets go of every descriptor; for a process that has exited. */

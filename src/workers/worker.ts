@@ -9,10 +9,11 @@ import type { BatchWorker, Clock } from '../core/ports.ts';
 import { RestartPolicy } from '../core/restart-policy.ts';
 import type { Scheduler } from '../core/scheduler.ts';
 import { describeStartFailure, type StartFailure, withStartHint } from '../core/start-failure.ts';
-import { describeExit, shellExitCode, type WorkerExit, type WorkerState } from '../core/worker-state.ts';
+import { describeExit, type WorkerExit, type WorkerState } from '../core/worker-state.ts';
+import { workerDied } from './lost-answer.ts';
 import { Signal } from './signal.ts';
-import { stackIn } from './stack-dump.ts';
 import type { StartedWorker, WorkerLauncher } from './worker-launcher.ts';
+import { LAST_WORDS_MS, WorkerStart } from './worker-start.ts';
 
 /** After a polite request to end, how long a process has before it is signalled, and then before it is killed. */
 const STOP_PATIENCE_MS = 5_000;
@@ -24,7 +25,7 @@ export interface WorkerOptions {
   readonly scheduler: Scheduler;
   readonly launcher: WorkerLauncher;
   readonly clock: Clock;
-  readonly spec: Pick<ModelSpec, 'runtime' | 'modelDir' | 'startupTimeoutSec'>;
+  readonly spec: Pick<ModelSpec, 'name' | 'runtime' | 'modelDir' | 'startupTimeoutSec'>;
   /** Gets the phases of its starts until the first that succeeds; undefined where another worker stands for the version. */
   readonly progress: LoadProgress | undefined;
   /** State, last failure or readiness have changed. */
@@ -42,7 +43,6 @@ export class Worker {
   reason = '';
   pid: number | undefined;
   lastExit: WorkerExit | undefined;
-  nextRetryAt: Date | undefined;
   /** Inputs and outputs of the model that it loaded last, where its runtime knows them. */
   signature: ModelSignature | undefined;
   /** Why the latest start failed; undefined after a good one, and while the first is under way. */
@@ -54,6 +54,8 @@ export class Worker {
   #drainMs = Infinity;
   #client: BatchWorker | undefined;
   #hasBeenReady = false;
+  /** Monotonic moment of the next start, while in backoff. */
+  #retryAt: number | undefined;
 
   constructor(options: WorkerOptions) {
     this.id = options.id;
@@ -64,6 +66,12 @@ export class Worker {
   /** The state for people: a ready worker that computes is busy. */
   get visibleState(): WorkerState {
     return this.state === 'ready' && this.#client?.isBusy() === true ? 'busy' : this.state;
+  }
+
+  /** When the next start is, by the clock on the wall; undefined when it is not waiting for one. */
+  get nextRetryAt(): Date | undefined {
+    // Told anew each time: the clock on the wall may be set while this waits by another one.
+    return this.#retryAt === undefined ? undefined : new Date(Date.now() + this.#retryAt - this.#options.clock.now());
   }
 
   /** Whether it takes work now. */
@@ -94,10 +102,10 @@ export class Worker {
       const decision = this.#policy.next(describeExit(exit), this.#options.clock.now());
       this.#options.onEvent('error', `worker ended: ${decision.reason}`, { exit });
       if (decision.delayMs === 0) continue;
-      this.nextRetryAt = new Date(Date.now() + decision.delayMs);
+      this.#retryAt = this.#options.clock.now() + decision.delayMs;
       this.#enter('backoff', decision.reason);
       await this.#stopping.within(decision.delayMs, this.#options.clock);
-      this.nextRetryAt = undefined;
+      this.#retryAt = undefined;
     }
     this.#enter('stopped', '');
   }
@@ -116,15 +124,17 @@ export class Worker {
       started = await this.#during('spawn', async () => this.#launch());
     } catch (error) {
       this.#failStart(toServingError(error));
-      return { exitCode: 127, signal: null, stderrTail: [] };
+      return { exitCode: 127, signal: null, stderrTail: [], killedFor: undefined, memory: undefined };
     }
     this.pid = started.pid;
     this.#client = started.client;
     this.#enter('loading', '');
-    const failure = await this.#during('load', () => this.#load(started)).then(() => undefined, toServingError);
+    const failure = await this.#becomeReady(started).then(() => undefined, toServingError);
     if (failure === undefined && !this.#stopping.isSet) await this.#serve(started);
     else if (failure !== undefined && !this.#stopping.isSet) this.#failStart(failure);
-    const exit = await this.#end(started, failure);
+    const ended = await this.#end(started, failure);
+    // What its last words do not say, it had said before.
+    const exit: WorkerExit = failure?.code === 'WORKER_OUT_OF_MEMORY' ? { ...ended, memory: 'out' } : ended;
     this.pid = undefined;
     this.lastExit = exit;
     return exit;
@@ -148,7 +158,7 @@ export class Worker {
           this.reason = why;
           // The channels of a worker that is ended on purpose may break off; that is nobody's trouble.
           this.#options.onEvent(this.#stopping.isSet ? 'info' : 'error', `worker is killed: ${why}`);
-          started.signal('SIGKILL');
+          started.signal('SIGKILL', why);
         },
       });
       return started;
@@ -159,48 +169,22 @@ export class Worker {
   }
 
   /** Resolves when the worker is ready, or not wanted any more; throws the reason why it does not get ready. */
-  async #load(started: StartedWorker): Promise<void> {
+  async #becomeReady(started: StartedWorker): Promise<void> {
     const { clock, spec } = this.#options;
-    const timeout = new Signal();
-    const timer =
-      spec.startupTimeoutSec === Infinity ? undefined : clock.after(spec.startupTimeoutSec * 1000, () => timeout.set());
-    const outcome = started.load().then(
-      (signature) => {
-        this.signature = signature;
-        return undefined;
-      },
-      (error: ServingError) => error,
-    );
-    const over = Promise.race([
-      outcome,
-      started.exited.then((exit) => Promise.race([outcome, this.#crashedAtStart(exit)])),
-      this.#stopping.wait().then(() => undefined),
-    ]);
-    const failure = await Promise.race([over, timeout.wait().then(() => OVERSLEPT)]);
-    timer?.cancel();
-    if (failure === OVERSLEPT) throw await this.#hungAtStart(started);
-    if (failure !== undefined) throw failure;
-  }
-
-  /** Asks the process where it is, and ends it. */
-  async #hungAtStart(started: StartedWorker): Promise<ServingError> {
-    const { clock, spec } = this.#options;
-    if (started.showStack()) await new Signal().within(LAST_WORDS_MS, clock);
-    started.signal('SIGKILL');
-    const { stderrTail } = await started.exited;
-    const { trace, place } = stackIn(stderrTail, spec.modelDir);
-    const where = place === undefined ? '' : `; it was at ${place}`;
-    const message = `The worker was not ready within the start-up timeout of ${spec.startupTimeoutSec} s${where}.`;
-    return new ServingError('STARTUP_TIMEOUT', message, { trace });
-  }
-
-  /** Waits for a load error that the worker may have sent before it exited, and else tells the crash itself. */
-  async #crashedAtStart(exit: WorkerExit): Promise<ServingError> {
-    await new Signal().within(LAST_WORDS_MS, this.#options.clock);
-    const { trace, place } = stackIn(exit.stderrTail, this.#options.spec.modelDir);
-    const lastWords = place === undefined ? exit.stderrTail.at(-1) : `it was at ${place}.`;
-    const message = `The worker process ended before it was ready (${describeExit(exit)})${lastWords === undefined ? '.' : `: ${lastWords}`}`;
-    return new ServingError('WORKER_CRASHED_AT_START', message, { exitCode: shellExitCode(exit), trace });
+    const start = new WorkerStart({ started, spec, clock, stopping: this.#stopping });
+    const load = async () => {
+      this.signature = await started.load();
+    };
+    const warmUp = started.warmUp?.bind(undefined, (request) => {
+      start.doing = ` during ${request}`;
+      this.#enter('loading', `it computes ${request}`);
+    });
+    try {
+      await this.#during('load', () => start.step(load));
+      if (warmUp !== undefined && !this.#stopping.isSet) await this.#during('warm-up', () => start.step(warmUp));
+    } finally {
+      start.end();
+    }
   }
 
   #failStart(reason: ServingError): void {
@@ -220,6 +204,7 @@ export class Worker {
     this.#hasBeenReady = true;
     this.#enter('ready', '');
     this.#options.onEvent('info', 'worker is ready', { pid: this.pid });
+    started.client.beginServing();
     scheduler.addWorker(started.client);
     await Promise.race([started.exited, this.#stopping.wait()]);
     scheduler.removeWorker(started.client);
@@ -245,17 +230,28 @@ export class Worker {
     };
     if (this.#stopping.isSet && this.#drainMs > 0 && started.client.isIdle()) {
       started.client.stop();
-      if (!(await within(STOP_PATIENCE_MS))) started.signal('SIGTERM');
+      if (!(await within(STOP_PATIENCE_MS))) started.signal('SIGTERM', NOT_WANTED);
       await within(TERM_PATIENCE_MS);
     } else if (failure !== undefined) {
       await within(LAST_WORDS_MS);
     }
-    if (failure !== undefined || this.#stopping.isSet) started.signal('SIGKILL');
+    if (failure !== undefined || this.#stopping.isSet) started.signal('SIGKILL', failure?.message ?? NOT_WANTED);
     const exit = await started.exited;
-    const unstarted: Job[] = await started.client.settle(exit);
-    this.#options.scheduler.takeBack(unstarted);
+    const { scheduler, spec } = this.#options;
+    const poison = scheduler.takeBack(await started.client.settle(exit), workerDied(spec.name, exit));
+    this.#accuse(poison);
     started.release();
     return exit;
+  }
+
+  /** For whoever looks for the request that ends workers. */
+  #accuse(poison: readonly Job[]): void {
+    if (poison.length === 0) return;
+    // The reason has been found, and is gone: it need not keep the next process waiting.
+    this.#policy.succeeded();
+    const requestIds = poison.map(({ request }) => request.requestId);
+    const message = 'a second worker died while it computed what a first one had died of; that is not tried again';
+    this.#options.onEvent('error', message, { requestIds });
   }
 
   #enter(state: WorkerState, reason: string): void {
@@ -265,10 +261,7 @@ export class Worker {
   }
 }
 
-const OVERSLEPT = Symbol('not ready in time');
-
-/** How long a failing process may take to send its reason and to exit by itself. */
-const LAST_WORDS_MS = 300;
+const NOT_WANTED = 'it is not wanted any more';
 
 function stoppedBeforeAnswer(): ServingError {
   const message = 'The worker was stopped before it had answered: its time to finish was over.';

@@ -1,9 +1,10 @@
-// Workers that die while they compute: who is told what, who is served all the same, and what stays behind of the process.
+// Workers that die while they compute: who is told what, and what stays behind of the process. test/faults/workers.test.ts has who is served
+// all the same.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createFaultStore, type FaultModel, type FaultStore } from '../support/fault-model.ts';
 import { isAlive, untilGone, untilNoOffspring } from '../support/processes.ts';
 import { startServer, type TestServer } from '../support/sconce-server.ts';
-import { describeModel, predict, register, unregister, untilModel, untilWaiting } from '../support/serving-client.ts';
+import { predict, register, unregister, untilModel, untilWaiting } from '../support/serving-client.ts';
 
 let store: FaultStore;
 let server: TestServer;
@@ -92,47 +93,6 @@ test('a worker killed in the middle of a batch fails the jobs that had started, 
   ]);
   const batches = await model.entries('batch');
   expect(batches.map(({ commands }) => commands)).toEqual([['first'], ['second', 'third'], ['fourth']]);
-});
-
-test('a death is no matter of the other workers of the model', async () => {
-  const model = await store.add('paired');
-  await register(server, 'paired', { initial_workers: 2 });
-  const doomed = predict(server, 'paired', { do: 'wait', gate: 'never' });
-  const lucky = predict(server, 'paired', { do: 'wait', gate: 'go', value: 'lucky' });
-  const { pid } = await model.reached('waiting');
-  await model.reached('waiting', 2);
-  const waits = await model.entries('waiting');
-  const doomedPid = waits.find(({ gate }) => gate === 'never')?.pid ?? pid;
-
-  process.kill(doomedPid, 'SIGKILL');
-  expect((await doomed).status).toBe(503);
-  await model.open('go');
-  expect((await lucky).text).toBe('lucky');
-});
-
-test('a handler that raises or runs out of memory loses its request only: the worker lives', async () => {
-  await store.add('raising');
-  await register(server, 'raising');
-  const [before] = (await describeModel(server, 'raising')).workers;
-
-  const raised = await predict(server, 'raising', { do: 'fail', text: 'a secret of the handler' });
-  expect(raised.status).toBe(500);
-  expect(JSON.parse(raised.text)).toEqual({ code: 500, type: 'InternalServerException', message: 'Prediction failed' });
-  const exhausted = await predict(server, 'raising', { do: 'exhaust' });
-  expect(exhausted.status).toBe(507);
-  const split = await predict(server, 'raising', { do: 'head', headers: { 'x-split': 'a\r\nx-injected: b' } });
-  expect(split.status).toBe(500);
-  expect(split.text).toContain('x-split');
-  expect(split.headers.get('x-injected')).toBeNull();
-  const named = await predict(server, 'raising', { do: 'head', headers: { 'x y': 'a' } });
-  expect(named.status).toBe(500);
-
-  expect((await predict(server, 'raising', { do: 'echo', value: 'well' })).text).toBe('well');
-  const [after] = (await describeModel(server, 'raising')).workers;
-  expect(after?.pid).toBe(before?.pid);
-  expect(server.log.some(({ msg, model }) => model === 'raising' && msg?.includes('a secret of the handler'))).toBe(
-    true,
-  );
 });
 
 test('a worker that dies of every request backs off, and a registered model answers again when the requests are good', async () => {

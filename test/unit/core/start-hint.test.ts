@@ -20,6 +20,8 @@ describe('the hint for a worker that could not start', () => {
     ['HANDLER_IMPORT_FAILED', 'ImportError: /x.so: undefined symbol: _PyGen_Send.', 'another Python'],
     ['HANDLER_IMPORT_FAILED', 'SyntaxError: invalid syntax (handler.py, line 3).', 'Correct that line'],
     ['HANDLER_INITIALIZE_FAILED', 'SystemExit: 3.', 'must not call sys.exit'],
+    ['WARMUP_FAILED', 'Warm-up request 1 of 1 failed: ValueError: no.', 'Correct that request under warmup'],
+    ['MODEL_FILE_NOT_FOUND', 'The file of warm-up request 1 of 1 (x) cannot be read.', 'correct its name under warmup'],
     ['HANDLER_INITIALIZE_FAILED', 'UnpicklingError: Weights only load failed.', 'weights_only=False'],
     ['HANDLER_INITIALIZE_FAILED', "UnpicklingError: invalid load key, 'v'.", 'git lfs pull'],
     ['HANDLER_INITIALIZE_FAILED', "UnpicklingError: invalid load key, 'x'.", 'damaged'],
@@ -36,7 +38,11 @@ describe('the hint for a worker that could not start', () => {
     ['WORKER_CRASHED_AT_START', 'The worker process ended before it was ready (signal SIGKILL)', 'dmesg'],
     ['WORKER_CRASHED_AT_START', 'The worker process ended before it was ready (exit code 137)', 'dmesg'],
     ['WORKER_CRASHED_AT_START', 'The worker process ended before it was ready (signal SIGSEGV)', 'Native code'],
-    ['WORKER_CRASHED_AT_START', 'The worker process ended before it was ready (exit code 4)', 'look into the log'],
+    [
+      'WORKER_CRASHED_AT_START',
+      'The worker process ended before it was ready (exit code 4)',
+      'what it printed before may tell more',
+    ],
     ['STARTUP_TIMEOUT', 'The worker was not ready.', 'startup_timeout'],
   ])('%s %s', (code, message, words) => {
     expect(hint(code, message)).toContain(words);
@@ -52,6 +58,12 @@ describe('the hint for a worker that could not start', () => {
     expect(startHint(error, 'node')).toBeUndefined();
     const memory = 'RangeError: out of memory. Give the model fewer workers or the machine more memory.';
     expect(startHint(new ServingError('WORKER_OUT_OF_MEMORY', memory), 'node')).toBeUndefined();
+  });
+
+  it('is not given where the worker has said what to set', () => {
+    const message =
+      'The handler loads the model in an async function, which nothing awaits: set asyncCommunication: true in model-config.yaml.';
+    expect(hint('HANDLER_INITIALIZE_FAILED', message)).toBeUndefined();
   });
 });
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ServingError } from '../../../src/core/errors.ts';
 import { Job, type JobInput, type JobKeeper } from '../../../src/core/job.ts';
 import type { ModelMetric } from '../../../src/core/ports.ts';
+import type { WorkerExit } from '../../../src/core/worker-state.ts';
 import { type LoadMessage, PROTOCOL_VERSION } from '../../../src/protocol/messages.ts';
 import { CREDIT_BYTES } from '../../../src/workers/held-jobs.ts';
 import { WorkerClient } from '../../../src/workers/worker-client.ts';
@@ -11,7 +12,13 @@ import { ScriptedWorker } from '../../support/scripted-worker.ts';
 import { rejectionOf } from '../../support/thrown.ts';
 
 const TIMEOUT_MS = 10_000;
-const exit = { exitCode: null, signal: 'SIGKILL', stderrTail: [] };
+const exit: WorkerExit = {
+  exitCode: null,
+  signal: 'SIGKILL',
+  stderrTail: [],
+  killedFor: undefined,
+  memory: undefined,
+};
 const loadMessage: LoadMessage = {
   type: 'load',
   protocol: PROTOCOL_VERSION,
@@ -83,7 +90,10 @@ async function openWorker(): Promise<ScriptedWorker> {
   return opened;
 }
 
-function connect(ranks: readonly ScriptedWorker[], over: { maxResponseBytes?: number; reports?: Reports } = {}) {
+function connect(
+  ranks: readonly ScriptedWorker[],
+  over: { maxResponseBytes?: number; responseTimeoutMs?: number; reports?: Reports } = {},
+) {
   const told = over.reports ?? reports;
   const tell = (change: () => void) => {
     change();
@@ -95,7 +105,7 @@ function connect(ranks: readonly ScriptedWorker[], over: { maxResponseBytes?: nu
       id: 'w',
       model: 'm',
       batchSize: 2,
-      responseTimeoutMs: TIMEOUT_MS,
+      responseTimeoutMs: over.responseTimeoutMs ?? TIMEOUT_MS,
       maxResponseBytes: over.maxResponseBytes ?? 1_000_000,
       clock,
       onRoom: () => tell(() => (told.rooms += 1)),
@@ -130,6 +140,7 @@ async function load(capacity = 2): Promise<void> {
   const loading = client.load(loadMessage);
   worker.ready(capacity);
   await loading;
+  client.beginServing();
 }
 
 /** Loads and gives a batch of so many jobs. */
@@ -183,6 +194,7 @@ describe('loading', () => {
     expect(isLoaded).toBe(false);
     second.ready(2);
     await loading;
+    group.beginServing();
     group.run([heldJob(group)]);
     await Promise.all([worker.hears('predict'), second.hears('predict')]);
   });
@@ -270,6 +282,7 @@ describe('a batch given ahead', () => {
     const loading = client.load(loadMessage);
     worker.say({ type: 'ready', capacity: 2, ahead, runtime: { name: 'scripted', version: '1' } });
     await loading;
+    client.beginServing();
     client.run([heldJob(client)]);
     worker.say({ type: 'output', outputs: [{ job: 1, last: true, as: 'text' }], handlerMs }, ['x']);
     await reports.until(() => reports.rooms === 1);
@@ -281,12 +294,12 @@ describe('a batch given ahead', () => {
   it('is taken while the handler is quick, up to what the worker allows', async () => {
     await busyAfter(0.01);
     expect(reports.handlerTimesMs).toEqual([0.01]);
-    expect(client.takesAhead()).toBe(true);
+    expect(client.takesAhead(true)).toBe(true);
     client.run([heldJob(client), heldJob(client)]);
     expect(client.aheadJobs).toBe(2);
-    expect(client.takesAhead()).toBe(true);
+    expect(client.takesAhead(true)).toBe(true);
     client.run([heldJob(client), heldJob(client)]);
-    expect(client.takesAhead()).toBe(false);
+    expect(client.takesAhead(true)).toBe(false);
   });
 
   it.each([
@@ -303,20 +316,20 @@ describe('a batch given ahead', () => {
   ])('is not taken %s', async (_when, prepare) => {
     await prepare();
     expect(client.isBusy()).toBe(true);
-    expect(client.takesAhead()).toBe(false);
+    expect(client.takesAhead(true)).toBe(false);
   });
 
   it('makes room for the next as the worker begins with it, and reports room after each answer', async () => {
     const current = await busyAfter(0.01, 2);
     const [c, d] = [heldJob(client), heldJob(client)];
     client.run([c, d]);
-    expect(client.takesAhead()).toBe(false);
+    expect(client.takesAhead(true)).toBe(false);
     worker.output({ [current.id]: 'done' });
     worker.started(c.id, d.id);
     await caughtUp();
     expect([current.state, c.state, d.state]).toEqual(['ended', 'started', 'started']);
     expect(client.aheadJobs).toBe(0);
-    expect(client.takesAhead()).toBe(true);
+    expect(client.takesAhead(true)).toBe(true);
   });
 
   it('does not count jobs whose clients have gone, but keeps their place until the worker ends them', async () => {
@@ -328,7 +341,7 @@ describe('a batch given ahead', () => {
       job.abandon();
     }
     expect(client.aheadJobs).toBe(0);
-    expect(client.takesAhead()).toBe(false);
+    expect(client.takesAhead(true)).toBe(false);
   });
 
   it('does not lengthen the patience with a handler that hangs', async () => {
@@ -342,16 +355,15 @@ describe('a batch given ahead', () => {
     expect((await answer).code).toBe('RESPONSE_TIMEOUT');
   });
 
-  it('comes back unstarted when the worker dies', async () => {
+  it('comes back when the worker dies', async () => {
     const current = await busyAfter(0.01);
     worker.started(current.id);
     await caughtUp();
     const [c, d] = [heldJob(client), heldJob(client)];
     client.run([c, d]);
-    const answer = rejectionOf(current.next());
     worker.hangUp();
-    expect(await client.settle(exit)).toEqual([c, d]);
-    expect((await answer).code).toBe('WORKER_DIED');
+    expect(await client.settle(exit)).toEqual([current, c, d]);
+    expect([current, c, d].map((job) => job.state)).toEqual(['started', 'held', 'held']);
     expect(client.aheadJobs).toBe(0);
   });
 });
@@ -362,6 +374,7 @@ describe('a worker that gives back what it has not begun with', () => {
     const loading = client.load(loadMessage);
     worker.say({ type: 'ready', capacity: 2, ahead: 2, givesBack: true, runtime: { name: 'scripted', version: '1' } });
     await loading;
+    client.beginServing();
     const current = heldJob(client);
     client.run([current]);
     worker.started(current.id);
@@ -373,14 +386,14 @@ describe('a worker that gives back what it has not begun with', () => {
 
   it('takes one batch ahead, however long the handler may take, and tells when it takes the next', async () => {
     const { current, ahead } = await busyWith(2);
-    expect(client.takesAhead()).toBe(false);
+    expect(client.takesAhead(true)).toBe(false);
     worker.output({ [current.id]: 'done' });
     await caughtUp();
-    expect(client.takesAhead()).toBe(false);
+    expect(client.takesAhead(true)).toBe(false);
     const { rooms, answers } = reports;
     worker.started(...ahead.map(({ id }) => id));
     await caughtUp();
-    expect(client.takesAhead()).toBe(true);
+    expect(client.takesAhead(true)).toBe(true);
     expect(reports).toMatchObject({ rooms: rooms + 1, answers });
   });
 
@@ -408,10 +421,10 @@ describe('a worker that gives back what it has not begun with', () => {
     client.run([next]);
     worker.output({ 1: 'done' });
     await caughtUp();
-    expect(client.takesAhead()).toBe(false);
+    expect(client.takesAhead(true)).toBe(false);
     worker.started(next.id);
     await caughtUp();
-    expect(client.takesAhead()).toBe(true);
+    expect(client.takesAhead(true)).toBe(true);
   });
 
   it('is given batches ahead where it reads next while its handler is quick', async () => {
@@ -445,10 +458,10 @@ describe('a worker that gives back what it has not begun with', () => {
   });
 
   it('has nothing more to return once it is dead', async () => {
-    const { ahead } = await busyWith(2);
+    const { current, ahead } = await busyWith(2);
     const back = client.recall();
     worker.hangUp();
-    expect(await client.settle(exit)).toEqual(ahead);
+    expect(await client.settle(exit)).toEqual([current, ...ahead]);
     expect(await back).toEqual([]);
   });
 
@@ -464,6 +477,7 @@ it('asks no worker to give back that does not do that', async () => {
   const loading = client.load(loadMessage);
   worker.say({ type: 'ready', capacity: 2, ahead: 4, runtime: { name: 'scripted', version: '1' } });
   await loading;
+  client.beginServing();
   client.run([heldJob(client)]);
   client.run([heldJob(client)]);
   expect(await client.recall()).toEqual([]);
@@ -545,6 +559,79 @@ describe('a worker that breaks the protocol', () => {
   }
 });
 
+describe('a worker that is warmed up', () => {
+  it('is told so, and measured by nothing but the start-up timeout of others', async () => {
+    const loading = client.load(loadMessage);
+    worker.ready(2);
+    await loading;
+    const [a, b] = [heldJob(client), heldJob(client)];
+    client.run([a]);
+    expect((await worker.hears('predict')).header).toMatchObject({ warmUp: true });
+    clock.advance(10 * TIMEOUT_MS);
+    worker.say({ type: 'metric', name: 'n', unit: 'Count', value: 1, kind: 'counter' });
+    worker.say({ type: 'output', outputs: [{ job: a.id, last: true, as: 'text' }], handlerMs: 5 }, ['x']);
+    expect(textOf(await a.next())).toBe('x');
+    await caughtUp();
+    expect(reports).toMatchObject({ handlerTimesMs: [], answers: 0, rooms: 0, broken: [] });
+    expect(reports.metrics.map(({ name }) => name)).not.toContain('n');
+
+    client.run([b]);
+    const lost = rejectionOf(b.next());
+    worker.hangUp();
+    expect(await client.settle(exit)).toEqual([]);
+    expect(await lost).toMatchObject({ code: 'WORKER_DIED' });
+  });
+
+  it('serves afterwards as any other', async () => {
+    await runBatch(1);
+    expect((await worker.hears('predict')).header).not.toHaveProperty('warmUp');
+  });
+
+  it('tells where its handler failed', async () => {
+    const [a] = await runBatch(1);
+    worker.error('PREDICTION_FAILED', 'ValueError: no.', { jobs: [1], trace: 'handler.py, line 3' });
+    expect(await rejectionOf(a?.next() ?? never())).toMatchObject({ details: { trace: 'handler.py, line 3' } });
+  });
+});
+
+describe('the heartbeat', () => {
+  it('asks a worker that is idle and silent, and has it ended when it does not answer', async () => {
+    await load();
+    clock.advance(10_000);
+    expect((await worker.hears('ping')).channel).toBe('control');
+    clock.advance(10_000);
+    expect(reports.broken).toEqual(['it was idle and has not answered for 10 s']);
+    expect(client.room()).toBe(0);
+  });
+
+  it('leaves a worker alone that answers, and one that computes', async () => {
+    await load();
+    clock.advance(10_000);
+    await worker.hears('ping');
+    worker.reply({ type: 'pong', id: 1 });
+    const job = heldJob(client);
+    client.run([job]);
+    clock.advance(TIMEOUT_MS - 1);
+    worker.output({ [job.id]: 'x' });
+    await job.next();
+    clock.advance(14_000);
+    expect(reports.broken).toEqual([]);
+  });
+
+  it('does not ask a worker that may be in a debugger', async () => {
+    const debugged = connect([await openWorker()], { responseTimeoutMs: Infinity });
+    debugged.beginServing();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('ends with the worker', async () => {
+    await load();
+    worker.hangUp();
+    await client.settle(exit);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
 describe('the response timeout', () => {
   it('fails what was started and has the worker ended; what was not started can go elsewhere', async () => {
     const [a, b] = await runBatch(2);
@@ -577,9 +664,8 @@ describe('the response timeout', () => {
     const [a] = await runBatch(1);
     worker.output({ 1: 'x' });
     await a?.next();
-    clock.advance(5 * TIMEOUT_MS);
+    clock.advance(1.4 * TIMEOUT_MS);
     expect(reports.broken).toEqual([]);
-    expect(clock.pendingTimers).toBe(0);
   });
 
   it('counts for each batch from its own beginning', async () => {
@@ -624,6 +710,7 @@ describe('a worker whose batch jobs may join', () => {
     const loading = client.load(loadMessage);
     worker.say({ type: 'ready', capacity: 2, joins: true, runtime: { name: 'scripted', version: '1' } });
     await loading;
+    client.beginServing();
   });
 
   it('has room while it computes, until it holds as many as it may', async () => {
@@ -631,7 +718,7 @@ describe('a worker whose batch jobs may join', () => {
     client.run([a]);
     expect({ room: client.room(), takesAnyTime: client.takesAnyTime }).toEqual({ room: 1, takesAnyTime: true });
     client.run([b]);
-    expect({ room: client.room(), takesAhead: client.takesAhead() }).toEqual({ room: 0, takesAhead: false });
+    expect({ room: client.room(), takesAhead: client.takesAhead(true) }).toEqual({ room: 0, takesAhead: false });
     expect(client.holds(a)).toBe(true);
     worker.output({ 1: 'x' });
     await reports.until(() => reports.rooms === 1);
@@ -731,15 +818,11 @@ describe('the end of a worker', () => {
     worker.started(1, 2);
     worker.output({ 1: 'in time' });
     worker.hangUp();
-    expect(await client.settle(exit)).toEqual([]);
+    expect(await client.settle(exit)).toEqual([b]);
     expect(textOf((await a?.next()) ?? never())).toBe('in time');
-    expect(await rejectionOf(b?.next() ?? never())).toMatchObject({
-      code: 'WORKER_DIED',
-      details: { model: 'm', exitCode: 137, retryAfterSec: 1 },
-    });
   });
 
-  it('gives back what was not started, but not what was cancelled', async () => {
+  it('gives back what is not over, and so not what was cancelled', async () => {
     const [a, b] = await runBatch(2);
     b?.abandon();
     worker.hangUp();
@@ -770,7 +853,7 @@ describe('the end of a worker', () => {
     await load();
     worker.hangUp();
     await new Promise((resolve) => worker.channels.data.once('close', resolve));
-    await client.settle({ exitCode: 0, signal: null, stderrTail: [] });
+    await client.settle({ ...exit, exitCode: 0, signal: null });
     clock.advance(60_000);
     expect(reports.broken).toEqual([]);
   });
