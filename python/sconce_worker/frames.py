@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import socket
+import struct
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Union
 
 from sconce_worker.compact_json import compact_json, parse_json
@@ -24,6 +25,8 @@ _GROWTH_BYTES = 1024 * 1024
 _JOIN_BYTES = 32 * 1024
 #: What every system accepts in one `sendmsg` (IOV_MAX is 1024).
 _BUFFERS_PER_SEND = 512
+
+_LENGTH = struct.Struct(">I")
 
 Buffer = Union[bytes, bytearray]
 Header = Dict[str, Any]
@@ -63,16 +66,16 @@ def encode_text(header: str, parts: Sequence[Buffer] = ()) -> List[Buffer]:
         raise ValueError(
             "the header has %d bytes, more than the %d that a frame may have" % (len(text), MAX_HEADER_BYTES)
         )
-    buffers: List[Buffer] = [len(text).to_bytes(4, "big") + text]
-    buffers.extend(parts)
-    return buffers
+    return [_LENGTH.pack(len(text)) + text, *parts]
 
 
 def send_buffers(sock: socket.socket, buffers: Sequence[Buffer]) -> None:
     """Writes all buffers in order, without joining big ones. The caller sees to it that nobody else writes meanwhile."""
-    total = sum(map(len, buffers))
-    if total <= _JOIN_BYTES:
-        sock.sendall(buffers[0] if len(buffers) == 1 else b"".join(buffers))
+    if len(buffers) == 1:
+        sock.sendall(buffers[0])
+        return
+    if sum(map(len, buffers)) <= _JOIN_BYTES:
+        sock.sendall(b"".join(buffers))
         return
     waiting = [memoryview(buffer) for buffer in buffers if buffer]
     first = 0
@@ -108,7 +111,7 @@ class FrameReader:
         """The next frame, or None when the peer closed between two frames. Raises FrameError for anything else."""
         if self._end - self._start < 4 and not self._fill(4, is_frame_start=True):
             return None
-        size = int.from_bytes(self._buffer[self._start : self._start + 4], "big")
+        (size,) = _LENGTH.unpack_from(self._buffer, self._start)
         self._start += 4
         if size > MAX_HEADER_BYTES:
             raise FrameError("header-too-large", "a header of %d bytes; %d are allowed" % (size, MAX_HEADER_BYTES))

@@ -6,11 +6,10 @@ Decoding happens here, in the worker, because the server never looks inside a pa
 from __future__ import annotations
 
 import logging
-import os
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from sconce_worker.compact_json import parse_json
-from sconce_worker.messages import Input, JobRequest
+from sconce_worker.messages import Input, JobRequest, StoredValue
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +18,7 @@ RequestHeaders = Dict[str, Any]
 
 
 def decode_request(job: JobRequest, is_decoding: bool) -> Tuple[Row, RequestHeaders]:
-    """The row and the headers of one job. A later duplicate of a name wins. Raises OSError when a spilled body is gone."""
+    """The row and the headers of one job. A later duplicate of a name wins. Raises OSError when the file of a large one is gone."""
     row: Row = {}
     headers: RequestHeaders = {}
     for item in job.inputs:
@@ -37,8 +36,29 @@ def decode_request(job: JobRequest, is_decoding: bool) -> Tuple[Row, RequestHead
     return row, headers
 
 
+def has_stored(requests: Sequence[JobRequest]) -> bool:
+    """Whether there is a value that has to be read from a file, which takes time."""
+    return any([type(item.value) is StoredValue for request in requests for item in request.inputs])
+
+
+def read_stored(requests: List[JobRequest]) -> List[JobRequest]:
+    """The same with the values from files in memory, for a thread that may wait. What cannot be read is left for `decode_request`."""
+    if not has_stored(requests):
+        return requests
+    return [request._replace(inputs=[_in_memory(item) for item in request.inputs]) for request in requests]
+
+
+def _in_memory(item: Input) -> Input:
+    if not isinstance(item.value, StoredValue):
+        return item
+    try:
+        return item._replace(value=_read_file(item.value))
+    except (OSError, MemoryError):
+        return item
+
+
 def _decode(item: Input, is_decoding: bool) -> Any:
-    value = _read_file(item.value) if isinstance(item.value, str) else item.value
+    value = _read_file(item.value) if isinstance(item.value, StoredValue) else item.value
     if not is_decoding:
         return value
     content_type = item.content_type
@@ -55,14 +75,15 @@ def _decode(item: Input, is_decoding: bool) -> Any:
     return value
 
 
-def _read_file(path: str) -> bytearray:
-    with open(path, "rb", buffering=0) as file:
-        content = bytearray(os.fstat(file.fileno()).st_size)
+def _read_file(stored: StoredValue) -> bytearray:
+    with open(stored.path, "rb", buffering=0) as file:
+        file.seek(stored.offset)
+        content = bytearray(stored.length)
         filled = 0
         with memoryview(content) as view:
             while filled < len(view):
                 count = file.readinto(view[filled:])
                 if not count:
-                    raise OSError("%s is shorter than it was" % path)
+                    raise OSError("%s is shorter than it was" % stored.path)
                 filled += count
         return content

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Optional
+from typing import Any, Callable, List, Optional
 
-from sconce_worker.frames import Frame, FrameReader
+from sconce_worker.frames import FrameReader
+from sconce_worker.inputs import has_stored, read_stored
 from sconce_worker.messages import JobRequest, parse_predict
 from sconce_worker.outbox import OpenJob, Outbox
 from sconce_worker.service import Service
@@ -28,9 +29,10 @@ def serve_batches(reader: FrameReader, service: Service, outbox: Outbox) -> None
     try:
         frame = reader.read()
         while frame is not None:
-            if sum(map(len, frame.parts)) > _SMALL_BATCH_BYTES:
+            requests = parse_predict(frame)
+            if sum(map(len, frame.parts)) > _SMALL_BATCH_BYTES or has_stored(requests):
                 outbox.flush()
-            service.run(parse_predict(frame))
+            service.run(requests)
             frame = reader.read()
     finally:
         outbox.flush()
@@ -55,8 +57,8 @@ def serve_async(reader: FrameReader, service: Service) -> None:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    def take(frame: Frame) -> None:
-        for request in parse_predict(frame):
+    def take(requests: List[JobRequest]) -> None:
+        for request in requests:
             begin(request)
 
     def end(error: Optional[Exception]) -> None:
@@ -77,7 +79,8 @@ def serve_async(reader: FrameReader, service: Service) -> None:
         try:
             frame = reader.read()
             while frame is not None:
-                loop.call_soon_threadsafe(guarded, take, frame)
+                # Here, because everything else waits for what the event loop does.
+                loop.call_soon_threadsafe(guarded, take, read_stored(parse_predict(frame)))
                 frame = reader.read()
         except Exception as raised:
             error = raised

@@ -35,12 +35,20 @@ class Load(NamedTuple):
     world_size: int
 
 
+class StoredValue(NamedTuple):
+    """A value that is in a file because it is large: so many bytes from an offset on."""
+
+    path: str
+    offset: int
+    length: int
+
+
 class Input(NamedTuple):
-    """One named value of a job: bytes that came along, or the path of a file that holds them."""
+    """One named value of a job: bytes that came along, or where they are."""
 
     name: str
     content_type: str
-    value: Union[bytearray, str]
+    value: Union[bytearray, StoredValue]
 
 
 class JobRequest(NamedTuple):
@@ -51,6 +59,8 @@ class JobRequest(NamedTuple):
     kind: str
     headers: List[List[str]]
     inputs: List[Input]
+    #: Whether nobody has sent it: it is there to warm the worker up, and whoever packed the model is to hear why it fails.
+    is_warm_up: bool = False
 
 
 def parse_load(frame: Frame) -> Load:
@@ -93,6 +103,7 @@ def parse_predict(frame: Frame) -> List[JobRequest]:
         raise FrameError("type-unknown", "a worker that is ready takes predict, not %s" % header["type"])
     jobs = []
     taken = 0
+    is_warm_up = header.get("warmUp") is True
     try:
         for job in header["jobs"]:
             inputs = []
@@ -102,9 +113,10 @@ def parse_predict(frame: Frame) -> List[JobRequest]:
                     inputs.append(Input(item["name"], item.get("contentType") or "", parts[taken]))
                     taken += 1
                 else:
-                    inputs.append(Input(item["name"], item.get("contentType") or "", str(file)))
-            jobs.append(JobRequest(job["id"], job["requestId"], job["kind"], job["headers"], inputs))
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+                    stored = StoredValue(str(file), int(item["offset"]), int(item["length"]))
+                    inputs.append(Input(item["name"], item.get("contentType") or "", stored))
+            jobs.append(JobRequest(job["id"], job["requestId"], job["kind"], job["headers"], inputs, is_warm_up))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise _malformed("predict: %r" % error) from None
     if taken != len(parts):
         raise _malformed("predict has %d parts for %d inputs" % (len(parts), taken))

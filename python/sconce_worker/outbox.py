@@ -32,7 +32,6 @@ class Output(NamedTuple):
 
 Outcome = Union[Output, JobError]
 
-
 _TOO_SLOW = JobError(
     "READER_TOO_SLOW",
     "The client takes its stream more slowly than the model makes it: more than %d KiB were waiting." % (KEPT_BYTES // 1024),
@@ -193,7 +192,8 @@ class Outbox:
             for job, outcome in outcomes:
                 if job.is_ended:
                     continue
-                outputs.extend([(job, part, False) for part in job.kept])
+                if job.kept:
+                    outputs.extend([(job, part, False) for part in job.kept])
                 self._end(job)
                 if isinstance(outcome, JobError):
                     failed.append((job, outcome))
@@ -201,7 +201,8 @@ class Outbox:
                     outputs.append((job, outcome, True))
             if self._is_answering:
                 self._waiting.extend(_output_frames(outputs, handler_ms))
-                self._waiting.extend(_error_frames(failed))
+                if failed:
+                    self._waiting.extend(_error_frames(failed))
             if not may_linger:
                 self._send()
 
@@ -258,14 +259,15 @@ class Outbox:
 
     def _end(self, job: OpenJob) -> None:
         job.is_ended = True
-        job.kept.clear()
-        job.kept_bytes = 0
+        if job.kept:
+            job.kept.clear()
+            job.kept_bytes = 0
         self._jobs.pop(job.id, None)
 
     def _send(self, buffers: Sequence[Buffer] = ()) -> None:
         """Sends what waits, then `buffers`."""
         if self._waiting:
-            buffers = [*self._waiting, *buffers]
+            buffers = [*self._waiting, *buffers] if buffers else self._waiting
             self._waiting = []
         if buffers:
             send_buffers(self._sock, buffers)
@@ -287,13 +289,12 @@ def _output_frames(outputs: Sequence[Tuple[OpenJob, Output, bool]], handler_ms: 
 
 def _error_frames(failed: Sequence[Tuple[OpenJob, JobError]]) -> List[Buffer]:
     """One frame for each distinct error: a batch that failed as a whole is told so once."""
-    ids: Dict[Tuple[str, str, Optional[int]], List[Any]] = {}
+    ids: Dict[Tuple[str, str, Optional[int], Optional[str]], List[Any]] = {}
     for job, error in failed:
-        ids.setdefault((error.code, error.message, error.status), []).append(job.id)
+        ids.setdefault((error.code, error.message, error.status, error.trace), []).append(job.id)
     buffers: List[Buffer] = []
-    for (code, message, status), jobs in ids.items():
+    for (code, message, status, trace), jobs in ids.items():
         header: Header = {"type": "error", "code": code, "message": message, "jobs": jobs}
-        if status is not None:
-            header["status"] = status
+        header.update((key, value) for key, value in (("status", status), ("trace", trace)) if value is not None)
         buffers.extend(encode_frame(header))
     return buffers

@@ -3,8 +3,10 @@
 //
 //   queued ──dispatch──▶ held ──started──▶ started ──last part / failure──▶ ended
 //     ▲                   │                                                   ▲
-//     └── died, recalled ─┘           expiry, cancellation, failure ──────────┘
+//     ├── died, recalled ─┘                 │    expiry, cancellation, failure ─┘
+//     └── died, may be tried once more ─────┘
 import { ServingError } from './errors.ts';
+import type { Priority } from './priority.ts';
 
 /** What is asked of the handler. A batch holds jobs of one kind. */
 export type JobKind = 'predict' | 'explain' | 'describe';
@@ -16,17 +18,32 @@ export interface JobInput {
   readonly name: string;
   /** Media type without parameters, "" when unknown. */
   readonly contentType: string;
+  /** Empty for a value that is in a file. */
   readonly chunks: readonly Uint8Array[];
   readonly sizeBytes: number;
+  /** Where the bytes are, if not in memory. */
+  readonly stored?: StoredValue;
+}
+
+/** A value that is too large for memory: a piece of a file, as long as the input says. */
+export interface StoredValue {
+  /** Absolute. */
+  readonly path: string;
+  readonly offsetBytes: number;
 }
 
 /** What a caller hands in. */
 export interface JobRequest {
   readonly requestId: string;
   readonly kind: JobKind;
+  /** Who goes first among those that wait. */
+  readonly priority: Priority;
   /** In the order and letter case of the client. */
   readonly headers: readonly HeaderPair[];
-  readonly inputs: readonly JobInput[];
+  /** Taken away when they are discarded, so that whoever still knows the job does not keep them in memory. */
+  inputs: readonly JobInput[];
+  /** Called once, when nobody reads the inputs any more: the job is over, and no worker has it. For a request that is submitted once. */
+  readonly discard?: () => void;
   /** The version if the caller named one; error texts tell the two cases apart. */
   readonly requestedVersion: string | undefined;
 }
@@ -76,6 +93,8 @@ export interface JobFollower {
   over(job: Job): void;
 }
 
+const NO_INPUTS: readonly JobInput[] = [];
+
 interface Reader {
   readonly resolve: (part: OutputPart) => void;
   readonly reject: (error: ServingError) => void;
@@ -93,6 +112,8 @@ export class Job {
   worker: JobHolder | undefined;
   /** How many workers have died with it without having begun. */
   timesGivenBack = 0;
+  /** Whether a worker has died while it computed this job: it may be the reason. */
+  isSuspect = false;
 
   /** Undefined for a job that nobody follows. */
   follower: JobFollower | undefined;
@@ -101,9 +122,12 @@ export class Job {
   previous: Job | undefined;
   following: Job | undefined;
 
+  /** How many workers have its inputs, in a socket or in a file that they may read. */
+  #holders = 0;
   readonly #keeper: JobKeeper;
   readonly #parts: OutputPart[] = [];
   #handedBytes = 0;
+  #hasAnswered = false;
   #failure: ServingError | undefined;
   #reader: Reader | undefined;
 
@@ -142,14 +166,27 @@ export class Job {
   begin(): void {
     if (this.state !== 'held') return;
     this.state = 'started';
-    this.#keeper.begun(this);
+    // Its waiting was over when the first worker began.
+    if (!this.isSuspect) this.#keeper.begun(this);
     this.follower?.begun(this);
+  }
+
+  /** Whether a part of the answer has been handed over, or will be. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
+  }
+
+  /** Its worker died while it computed it: another one may begin with it anew. */
+  lose(): void {
+    this.state = 'held';
+    this.isSuspect = true;
   }
 
   /** Hands a part of the answer to the reader. Parts after the end are ignored: they are late, and never another job's. */
   deliver(part: OutputPart): void {
     this.follower?.passed(this, part);
     if (this.state === 'ended') return;
+    this.#hasAnswered = true;
     const reader = this.#reader;
     if (reader === undefined) {
       this.#parts.push(part);
@@ -170,9 +207,29 @@ export class Job {
     this.#end(error);
   }
 
+  /** A worker has the inputs from now on, whatever becomes of the job. */
+  hold(): void {
+    this.#holders += 1;
+  }
+
+  /** A worker that had the inputs is done with them, or has gone. */
+  letGo(): void {
+    this.#holders -= 1;
+    this.#discardIfDone();
+  }
+
   #end(error: ServingError | undefined): void {
     this.state = 'ended';
     this.#keeper.ended(this, error);
     this.follower?.over(this);
+    this.#discardIfDone();
+  }
+
+  #discardIfDone(): void {
+    if (this.state !== 'ended' || this.#holders > 0) return;
+    const { request } = this;
+    if (request.discard === undefined) return;
+    request.inputs = NO_INPUTS;
+    request.discard();
   }
 }

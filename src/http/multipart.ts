@@ -1,8 +1,9 @@
 // multipart/form-data: named parts, their bytes untouched. The body is here as a whole, so it is read in one pass, and values are views of
-// the chunks that arrived. A line that only looks like a boundary belongs to the value.
+// the chunks that arrived, or pieces of the file that a large body is in. A line that only looks like a boundary belongs to the value.
+import { setImmediate as turn } from 'node:timers/promises';
 import { ServingError } from '../core/errors.ts';
 import type { JobInput } from '../core/job.ts';
-import { ChunkList } from './chunk-list.ts';
+import type { BodyBytes } from './body-bytes.ts';
 import { parseParameterizedHeader } from './media-type.ts';
 
 const DEFAULT_FILE_TYPE = 'application/octet-stream';
@@ -10,6 +11,10 @@ const DEFAULT_FILE_TYPE = 'application/octet-stream';
 const MAX_HEAD_BYTES = 16 * 1024;
 /** What may stand between a boundary and the end of its line, the line end included. */
 const MAX_PADDING_BYTES = 256;
+/** Clients choose a boundary that their values do not have: millions of lines that begin like it are no form, but an attack. */
+const MAX_LOOKALIKES = 1_000_000;
+/** After so many, others have their turn. */
+const LOOKALIKES_PER_TURN = 1_000;
 const CRLF = '\r\n';
 
 /** Where a boundary line stands. */
@@ -22,51 +27,60 @@ interface Delimiter {
 }
 
 /** Reads the parts in their order. A plain field has no content type; a file has its own. Throws INVALID_BODY saying what is wrong. */
-export function parseMultipart(chunks: readonly Buffer[], boundary: string | undefined, maxParts: number): JobInput[] {
+export async function parseMultipart(
+  body: BodyBytes,
+  boundary: string | undefined,
+  maxParts: number,
+): Promise<JobInput[]> {
   if (boundary === undefined || boundary === '') throw malformed('its Content-Type names no boundary');
-  const body = new ChunkList(chunks);
   const inputs: JobInput[] = [];
-  let before = firstDelimiter(body, boundary);
+  let before = await firstDelimiter(body, boundary);
   while (!before.isLast) {
     // The line end of a part's last header may be that of the boundary: such a part has no value.
-    const after = nextDelimiter(body, boundary, before.end - CRLF.length);
-    inputs.push(readPart(body, before.end, Math.max(before.end, after.start)));
+    const after = await nextDelimiter(body, boundary, before.end - CRLF.length);
+    inputs.push(await readPart(body, before.end, Math.max(before.end, after.start)));
     if (inputs.length > maxParts) throw malformed(`it has more than ${maxParts} parts`);
     before = after;
   }
   return inputs;
 }
 
-function firstDelimiter(body: ChunkList, boundary: string): Delimiter {
+async function firstDelimiter(body: BodyBytes, boundary: string): Promise<Delimiter> {
   const line = Buffer.from(`--${boundary}`);
-  const atStart = body.copy(0, line.length).equals(line) ? delimiterAt(body, 0, line.length) : undefined;
+  const isAtStart = (await body.copy(0, line.length)).equals(line);
+  const atStart = isAtStart ? await delimiterAt(body, 0, line.length) : undefined;
   return atStart ?? nextDelimiter(body, boundary, 0);
 }
 
-function nextDelimiter(body: ChunkList, boundary: string, from: number): Delimiter {
+async function nextDelimiter(body: BodyBytes, boundary: string, from: number): Promise<Delimiter> {
   const line = Buffer.from(`${CRLF}--${boundary}`);
-  for (let start = body.indexOf(line, from); start >= 0; start = body.indexOf(line, start + 1)) {
-    const found = delimiterAt(body, start, start + line.length);
+  let start = await body.indexOf(line, from);
+  for (let lookalikes = 0; start >= 0; lookalikes += 1) {
+    const found = await delimiterAt(body, start, start + line.length);
     if (found !== undefined) return found;
+    if (lookalikes === MAX_LOOKALIKES) throw malformed('a value has too many lines that begin like its boundary');
+    if (lookalikes % LOOKALIKES_PER_TURN === LOOKALIKES_PER_TURN - 1) await turn();
+    start = await body.indexOf(line, start + 1);
   }
   throw malformed('it ends before its last boundary');
 }
 
 /** The delimiter whose dashes and boundary end at `end`, or undefined when the line goes on with something else. */
-function delimiterAt(body: ChunkList, start: number, end: number): Delimiter | undefined {
-  const [rest = ''] = /^(?:--|[ \t]*\r\n)/.exec(body.copy(end, end + MAX_PADDING_BYTES).toString('latin1')) ?? [];
+async function delimiterAt(body: BodyBytes, start: number, end: number): Promise<Delimiter | undefined> {
+  const padding = await body.copy(end, end + MAX_PADDING_BYTES);
+  const [rest = ''] = /^(?:--|[ \t]*\r\n)/.exec(padding.toString('latin1')) ?? [];
   return rest === '' ? undefined : { start, end: end + rest.length, isLast: rest === '--' };
 }
 
-function readPart(body: ChunkList, start: number, end: number): JobInput {
-  const head = body.copy(start, Math.min(end, start + MAX_HEAD_BYTES));
+async function readPart(body: BodyBytes, start: number, end: number): Promise<JobInput> {
+  const head = await body.copy(start, Math.min(end, start + MAX_HEAD_BYTES));
   const headLength = head.indexOf(CRLF + CRLF);
   if (headLength < 0 && start + head.length < end) {
     throw malformed(`the headers of a part are longer than ${MAX_HEAD_BYTES} bytes`);
   }
   const text = head.toString('utf8', 0, headLength < 0 ? head.length : headLength);
   const valueStart = headLength < 0 ? end : start + headLength + 2 * CRLF.length;
-  return { ...describePart(readHead(text)), chunks: body.slice(valueStart, end), sizeBytes: end - valueStart };
+  return { ...describePart(readHead(text)), ...(await body.piece(valueStart, end)) };
 }
 
 /** Header names in lower case; of a name that comes twice the first counts. A part that begins with an empty line has none. */

@@ -2,9 +2,10 @@
 // worker's business.
 import { ServingError } from '../core/errors.ts';
 import type { JobInput } from '../core/job.ts';
+import type { BodyContent } from './arriving-body.ts';
 import { parseParameterizedHeader } from './media-type.ts';
 import { parseMultipart } from './multipart.ts';
-import type { Body } from './request-body.ts';
+import { wholeBody, withBodyBytes } from './open-body.ts';
 
 /** The most inputs that one request may have: each costs memory here and a line in the frame to the worker, however short it is. */
 const MAX_INPUTS = 1_000;
@@ -16,16 +17,20 @@ const NO_FORM_HINT =
   'A body that is no form needs its own Content-Type; with curl, send a file by -T FILE, and JSON with -H "Content-Type: application/json".';
 
 /**
- * The inputs of a request: query values first where they count, then the form's fields, or the one input `body`. Throws INVALID_BODY for a
- * form that cannot be read.
+ * The inputs of a request: query values first where they count, then the form's fields, or the one input `body`. Rejects with INVALID_BODY
+ * for a form that cannot be read.
  */
-export function inputsOf(body: Body, contentType: string, query: string): JobInput[] {
+export async function inputsOf(body: BodyContent, contentType: string, query: string): Promise<JobInput[]> {
   const fields = query === '' ? [] : formFields(query);
   if (contentType === '') return checkNames([...fields, bodyInput(body, '')]);
   const { value, parameters } = parseParameterizedHeader(contentType);
-  if (value === 'multipart/form-data')
-    return checkNames([...fields, ...parseMultipart(body.chunks, parameters.get('boundary'), MAX_INPUTS)]);
-  if (value === 'application/x-www-form-urlencoded') return checkNames([...fields, ...formFields(formText(body))]);
+  if (value === 'multipart/form-data') {
+    const boundary = parameters.get('boundary');
+    const parts = await withBodyBytes(body, (bytes) => parseMultipart(bytes, boundary, MAX_INPUTS));
+    return checkNames([...fields, ...parts]);
+  }
+  if (value === 'application/x-www-form-urlencoded')
+    return checkNames([...fields, ...formFields(await formText(body))]);
   return checkNames([...fields, bodyInput(body, value)]);
 }
 
@@ -40,18 +45,19 @@ function checkNames(inputs: JobInput[]): JobInput[] {
 }
 
 /** A body of the Open Inference Protocol is JSON, or JSON with binary data behind it, whatever a client's tool calls it. */
-export function tensorInput(body: Body, contentType: string): JobInput {
+export function tensorInput(body: BodyContent, contentType: string): JobInput {
   const isBinary = parseParameterizedHeader(contentType).value === 'application/octet-stream';
   return bodyInput(body, isBinary ? 'application/octet-stream' : 'application/json');
 }
 
-function bodyInput(body: Body, contentType: string): JobInput {
-  return { name: 'body', contentType, chunks: body.chunks, sizeBytes: body.sizeBytes };
+function bodyInput({ chunks, sizeBytes, file }: BodyContent, contentType: string): JobInput {
+  const input = { name: 'body', contentType, chunks, sizeBytes };
+  return file === undefined ? input : { ...input, stored: { path: file, offsetBytes: 0 } };
 }
 
 /** A form of this kind has to be decoded here and at once, so it must not be long. */
-function formText(body: Body): string {
-  if (body.sizeBytes <= MAX_FORM_BYTES) return Buffer.concat(body.chunks).toString('utf8');
+async function formText(body: BodyContent): Promise<string> {
+  if (body.sizeBytes <= MAX_FORM_BYTES) return (await wholeBody(body)).toString('utf8');
   const message = `An application/x-www-form-urlencoded body may have at most ${MAX_FORM_BYTES} bytes; send large values as multipart/form-data, or as the body itself.`;
   throw new ServingError('INVALID_BODY', message);
 }

@@ -4,7 +4,7 @@ import type { HeaderPair, Job, JobInput, JobKind, OutputPart } from '../core/job
 import type { InferenceService } from '../services/inference-service.ts';
 import type { Exchange } from './exchange.ts';
 import { answerHeaders, reasonOf } from './handler-answer.ts';
-import { handlerHeaders, requestTimeoutMs } from './handler-request.ts';
+import { handlerHeaders, requestPriority, requestTimeoutMs } from './handler-request.ts';
 import { inputsOf, tensorInput } from './payload.ts';
 
 /** Which model is asked what, as the path says it; a form may say which model. */
@@ -24,24 +24,38 @@ export async function predict(
   dialect: Dialect,
   target: PredictionTarget,
 ): Promise<void> {
-  const body = await exchange.readBody();
-  const inputs =
-    target.inputs === 'tensors'
-      ? [tensorInput(body, exchange.contentType)]
-      : inputsOf(body, exchange.contentType, target.inputs === 'query-and-body' ? exchange.query : '');
-  const job = inference.infer({
-    model: typeof target.model === 'string' ? target.model : target.model(inputs),
-    requestedVersion: target.version,
-    requestId: exchange.requestId,
-    kind: target.kind,
-    headers: handlerHeaders(exchange, target.headers),
-    inputs,
-    timeoutMs: requestTimeoutMs(exchange),
-  });
+  const job = await submit(exchange, inference, target);
   exchange.onClientGone(() => job.abandon());
   const first = await job.next();
   if (first.isLast) answer(exchange, dialect, first);
   else await stream(exchange, dialect, job, first);
+}
+
+/** Apart from `predict`, which outlives the body. */
+async function submit(exchange: Exchange, inference: InferenceService, target: PredictionTarget): Promise<Job> {
+  // Names that nobody registered share one share of the memory: anybody can make them up.
+  const owner = typeof target.model === 'string' && inference.knows(target.model) ? target.model : '';
+  const body = await exchange.readBody(owner);
+  try {
+    const inputs =
+      target.inputs === 'tensors'
+        ? [tensorInput(body, exchange.contentType)]
+        : await inputsOf(body, exchange.contentType, target.inputs === 'query-and-body' ? exchange.query : '');
+    return inference.infer({
+      model: typeof target.model === 'string' ? target.model : target.model(inputs),
+      requestedVersion: target.version,
+      requestId: exchange.requestId,
+      kind: target.kind,
+      priority: requestPriority(exchange),
+      headers: handlerHeaders(exchange, target.headers),
+      inputs,
+      discard: () => body.discard(),
+      timeoutMs: requestTimeoutMs(exchange),
+    });
+  } catch (error) {
+    body.discard();
+    throw error;
+  }
 }
 
 function answer(exchange: Exchange, dialect: Dialect, part: OutputPart): void {

@@ -1,39 +1,28 @@
-// The body of a request as the chunks that arrive, never more of them than the limit allows. What is compressed is opened on its way in,
-// by a file that only such a request loads.
+// Reads the body of a request to its end, be it in memory or in a file (arriving-body.ts). What is compressed is opened on its way in, by a
+// file that only such a request loads.
 import type { IncomingMessage } from 'node:http';
 import { ServingError } from '../core/errors.ts';
+import { ArrivingBody, type Body, type BodyRules, bodyTooLarge, NO_BODY } from './arriving-body.ts';
 import type { Compression } from './decompressor.ts';
-
-/** A body as the chunks that arrived, or that came out of what arrived. */
-export interface Body {
-  readonly chunks: readonly Buffer[];
-  readonly sizeBytes: number;
-}
-
-/** Collects what one source of bytes gives; the promise is the caller's. */
-interface Collecting {
-  add(chunk: Buffer): void;
-  end(): void;
-  fail(error: ServingError): void;
-}
-
-const NO_BODY: Body = { chunks: [], sizeBytes: 0 };
 
 /** The compressions that are opened, by the names that requests give them. */
 const COMPRESSIONS = { gzip: 'gzip', 'x-gzip': 'gzip', deflate: 'deflate' } as const;
 
 /**
- * Reads the body to its end. Fails with BODY_TOO_LARGE before more than `limitBytes` have been kept, counted compressed and not; with
- * BODY_ENCODED for an encoding that is not read; with INVALID_BODY for compressed data that is broken; with CANCELLED when the client leaves.
+ * Reads the body to its end. `owner` is whom the budget counts its bytes for. Fails with BODY_TOO_LARGE before more than the limit has been
+ * kept, counted compressed and not; with BUFFER_FULL when the budget has no room; with BODY_NOT_STORED when a large one cannot be written;
+ * with BODY_ENCODED for an encoding that is not read; with INVALID_BODY for compressed data that is broken; with CANCELLED when the client
+ * leaves.
  */
-export function readRequestBody(request: IncomingMessage, limitBytes: number): Promise<Body> {
+export function readRequestBody(request: IncomingMessage, rules: BodyRules, owner: string): Promise<Body> {
   const declared = request.headers['content-length'];
   if (declared === undefined && request.headers['transfer-encoding'] === undefined) return Promise.resolve(NO_BODY);
-  if (Number(declared ?? 0) > limitBytes) return Promise.reject(bodyTooLarge(limitBytes));
+  const declaredBytes = Number(declared ?? 0);
+  if (declaredBytes > rules.limitBytes) return Promise.reject(bodyTooLarge(rules.limitBytes));
   const encoding = contentEncoding(request);
-  if (encoding === undefined) return readPlain(request, limitBytes);
+  if (encoding === undefined) return readPlain(request, rules, owner, declaredBytes);
   if (!isCompression(encoding)) return Promise.reject(bodyEncoded(encoding));
-  return readCompressed(request, COMPRESSIONS[encoding], limitBytes);
+  return readCompressed(request, COMPRESSIONS[encoding], rules, owner);
 }
 
 /** The encoding of the body, in lower case; undefined for a body that is sent as it is. */
@@ -42,16 +31,22 @@ export function contentEncoding(request: IncomingMessage): string | undefined {
   return encoding === '' || encoding === 'identity' ? undefined : encoding;
 }
 
-function readPlain(request: IncomingMessage, limitBytes: number): Promise<Body> {
+function readPlain(request: IncomingMessage, rules: BodyRules, owner: string, declaredBytes: number): Promise<Body> {
   return new Promise((resolve, reject) => {
-    const body = collect(limitBytes, resolve, reject);
-    request.on('data', body.add);
-    request.on('end', body.end);
-    onClientGone(request, body.fail);
+    const body = new ArrivingBody(rules, owner, request, resolve, reject);
+    request.on('data', (chunk: Buffer) => body.add(chunk));
+    request.on('end', () => body.end());
+    onClientGone(request, body);
+    body.expect(declaredBytes);
   });
 }
 
-async function readCompressed(request: IncomingMessage, compression: Compression, limitBytes: number): Promise<Body> {
+async function readCompressed(
+  request: IncomingMessage,
+  compression: Compression,
+  rules: BodyRules,
+  owner: string,
+): Promise<Body> {
   const { decompressor, problemOf } = await import('./decompressor.ts');
   return new Promise((resolve, reject) => {
     const opened = decompressor(compression);
@@ -62,55 +57,29 @@ async function readCompressed(request: IncomingMessage, compression: Compression
       request.resume();
       reject(error);
     };
-    const body = collect(limitBytes, resolve, giveUp);
+    const body = new ArrivingBody(rules, owner, opened, resolve, giveUp);
     let arrivedBytes = 0;
     request.on('data', (chunk: Buffer) => {
       arrivedBytes += chunk.length;
-      if (arrivedBytes > limitBytes) body.fail(bodyTooLarge(limitBytes));
+      if (arrivedBytes > rules.limitBytes) body.fail(bodyTooLarge(rules.limitBytes));
     });
-    opened.on('data', body.add);
-    opened.on('end', body.end);
+    opened.on('data', (chunk: Buffer) => body.add(chunk));
+    opened.on('end', () => body.end());
     opened.on('error', (error) => body.fail(problemOf(compression, error)));
-    onClientGone(request, body.fail);
+    onClientGone(request, body);
     request.pipe(opened);
   });
 }
 
-function collect(limitBytes: number, resolve: (body: Body) => void, reject: (error: ServingError) => void): Collecting {
-  let chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  const fail = (error: ServingError) => {
-    // What was kept so far is not the body: it must not be held on to while the rest goes by.
-    chunks = [];
-    reject(error);
-  };
-  return {
-    add: (chunk) => {
-      sizeBytes += chunk.length;
-      if (sizeBytes <= limitBytes) chunks.push(chunk);
-      else fail(bodyTooLarge(limitBytes));
-    },
-    end: () => resolve({ chunks, sizeBytes }),
-    fail,
-  };
-}
-
-function onClientGone(request: IncomingMessage, callback: (error: ServingError) => void): void {
-  request.on('error', () => callback(clientGone()));
+function onClientGone(request: IncomingMessage, body: ArrivingBody): void {
+  request.on('error', () => body.fail(clientGone()));
   request.on('close', () => {
-    if (!request.complete) callback(clientGone());
+    if (!request.complete) body.fail(clientGone());
   });
 }
 
 function isCompression(encoding: string): encoding is keyof typeof COMPRESSIONS {
   return Object.hasOwn(COMPRESSIONS, encoding);
-}
-
-function bodyTooLarge(limitBytes: number): ServingError {
-  return new ServingError(
-    'BODY_TOO_LARGE',
-    `The request body is larger than ${limitBytes} bytes; max_request_size sets this limit.`,
-  );
 }
 
 function bodyEncoded(encoding: string): ServingError {

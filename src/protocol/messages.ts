@@ -38,18 +38,30 @@ export interface LoadMessage {
   readonly worldSize: number;
 }
 
-/** One request of a batch; each input takes the frame's next part. */
+/** An input of a job. Its value is the frame's next part, or with `file` that piece of a file, for which the frame has no part. */
+export interface InputMessage {
+  readonly name: string;
+  readonly contentType: string;
+  readonly file?: string;
+  /** Where in the file the value begins, and how many bytes it has: there when `file` is. */
+  readonly offset?: number;
+  readonly length?: number;
+}
+
+/** One request of a batch. */
 export interface JobMessage {
   readonly id: number;
   readonly requestId: string;
   readonly kind: JobKind;
   readonly headers: readonly HeaderPair[];
-  readonly inputs: readonly { readonly name: string; readonly contentType: string }[];
+  readonly inputs: readonly InputMessage[];
 }
 
 export interface PredictMessage {
   readonly type: 'predict';
   readonly jobs: readonly JobMessage[];
+  /** Nobody waits for the answers: when it fails, the error is to say all that is known of why. */
+  readonly warmUp?: true;
 }
 
 export type ControlMessage =
@@ -110,6 +122,7 @@ export interface ErrorMessage {
   /** Absent while loading. */
   readonly jobs: readonly number[] | undefined;
   readonly status: number | undefined;
+  /** While loading, and of jobs that warm the worker up. */
   readonly trace: string | undefined;
 }
 

@@ -89,8 +89,9 @@ export class Outbox {
     }
     this.#sendParts(outputs, handlerMs);
     for (const { failure, ids } of failures.values()) {
-      const { code, message, status } = failure;
-      this.#data.send({ type: 'error', code, message, jobs: ids, ...(status === undefined ? {} : { status }) });
+      const { code, message, status, trace } = failure;
+      const further = { ...(status !== undefined && { status }), ...(trace !== undefined && { trace }) };
+      this.#data.send({ type: 'error', code, message, jobs: ids, ...further });
     }
   }
 

@@ -14,6 +14,8 @@ export interface RequestInput {
 export interface RuntimeRequest {
   readonly requestId: string;
   readonly kind: JobKind;
+  /** Nobody has sent it: a failure is to say all that is known of why. */
+  readonly isWarmUp: boolean;
   /** As the client sent them, in order and letter case; the server's own (`url_path`, `explain`, …) last. */
   readonly headers: readonly HeaderPair[];
   /** In the order of the request; of a name that comes twice the last counts. */
@@ -47,6 +49,8 @@ export interface RequestFailure {
     | 'RESPONSE_TOO_LARGE';
   readonly message: string;
   readonly status?: number;
+  /** Where it happened, for whoever packed the model. */
+  readonly trace?: string;
 }
 
 export type Outcome = { readonly part: ResultPart } | { readonly failure: RequestFailure };

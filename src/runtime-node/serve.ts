@@ -22,7 +22,8 @@ export function serve(channels: Channels): void {
     maxPartBytes: MAX_PART_BYTES,
     onFrame: (header, parts) => {
       if (header.type === 'load') void begin(header as unknown as LoadMessage);
-      else if (header.type === 'predict' && serving !== undefined) serving.take(jobsOf(header, parts));
+      else if (header.type === 'predict' && serving !== undefined)
+        serving.take(jobsOf(header, parts), undefined, header['warmUp'] === true);
       else fail(`the server sent a message ${JSON.stringify(header.type)}, which was not expected`);
     },
     onClose: (error) => {

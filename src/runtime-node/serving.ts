@@ -27,6 +27,8 @@ export class Serving {
   readonly #model: RuntimeModel;
   readonly #waiting: WaitingBatch[] = [];
   #isWorking = false;
+  /** The server warms a worker up before it gives it anything else. */
+  #isWarmingUp = false;
   #idleWaiters: (() => void)[] = [];
 
   constructor(channels: Channels, data: Connection, model: RuntimeModel, limits: OutboxLimits) {
@@ -36,7 +38,8 @@ export class Serving {
   }
 
   /** Answers a batch when its turn comes, if `claim` says then that it is still wanted here. */
-  take(jobs: readonly ReceivedJob[], claim = () => true): void {
+  take(jobs: readonly ReceivedJob[], claim = () => true, isWarmUp = false): void {
+    this.#isWarmingUp = isWarmUp;
     this.#waiting.push({ jobs, claim });
     if (!this.#isWorking) void this.#work();
   }
@@ -86,6 +89,7 @@ export class Serving {
 
   /** How each job ends; never rejects. */
   async #compute(batch: readonly BegunJob[]): Promise<(readonly [OpenJob, Outcome])[]> {
+    const isWarmUp = this.#isWarmingUp;
     const early: [OpenJob, Outcome][] = [];
     // Those that end in one turn of the event loop leave together; when it is all of them, the end of the batch takes them along.
     const settle = (job: OpenJob, outcome: Outcome) => {
@@ -94,22 +98,36 @@ export class Serving {
     };
     try {
       const requests = await Promise.all(
-        batch.map(async ({ received, job }): Promise<RuntimeRequest> => {
+        batch.map(async ({ received, job }): Promise<RuntimeRequest | Unread> => {
           const { requestId, kind, headers } = received;
           const stream: RuntimeRequest['stream'] = (part) => this.outbox.stream(job, part);
           const ends: RuntimeRequest['settle'] = (outcome) => settle(job, outcome);
-          const inputs = await received.inputs();
-          return { requestId, kind, headers, inputs, signal: job.signal, stream, settle: ends };
+          const inputs = await received.inputs().catch(unread);
+          if ('failure' in inputs) return inputs;
+          return { requestId, kind, isWarmUp, headers, inputs, signal: job.signal, stream, settle: ends };
         }),
       );
-      const outcomes = await this.#model.predict(requests);
-      return batch.map(({ job }, index) => [job, outcomes[index] ?? NO_OUTCOME]);
+      const readable = requests.filter((request): request is RuntimeRequest => 'inputs' in request);
+      const outcomes = (readable.length === 0 ? [] : await this.#model.predict(readable)).values();
+      return batch.map(({ job }, index) => {
+        const request = requests[index];
+        if (request !== undefined && 'failure' in request) return [job, request];
+        return [job, outcomes.next().value ?? NO_OUTCOME];
+      });
     } catch (error) {
       process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
       const failure = failureOf(error);
       return batch.map(({ job }) => [job, { failure }]);
     }
   }
+}
+
+type Unread = Extract<Outcome, { readonly failure: unknown }>;
+
+/** A large body that cannot be read is no reason to fail its batch mates. */
+function unread(error: unknown): Unread {
+  process.stderr.write(`The body of a request could not be read: ${String(error)}\n`);
+  return { failure: failureOf(error) };
 }
 
 const CANCELLED: Outcome = { failure: { code: 'PREDICTION_FAILED', message: 'The request was cancelled.' } };

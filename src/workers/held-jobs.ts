@@ -22,6 +22,8 @@ export class HeldJobs {
   /** Those that wait in the worker for what came before them. */
   readonly #ahead = new Set<HeldJob>();
   #emptyWaiters: (() => void)[] = [];
+  /** How many the worker was done with so far, well or in vain. */
+  finished = 0;
 
   get size(): number {
     return this.#held.size;
@@ -57,6 +59,7 @@ export class HeldJobs {
   add(batch: readonly Job[], isAhead: boolean): void {
     for (const job of batch) {
       const held = { job, untakenBytes: 0 };
+      job.hold();
       this.#held.set(job.id, held);
       (isAhead ? this.#ahead : this.#next).add(held);
     }
@@ -78,7 +81,7 @@ export class HeldJobs {
     const held = this.#held.get(item.job);
     if (held === undefined) return;
     const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    if (item.last) this.#remove(held);
+    if (item.last) this.#finish(held);
     else held.untakenBytes += sizeBytes;
     const { last: isLast, as: encoding, status, reason, headers } = item;
     held.job.deliver({ chunks, sizeBytes, isLast, encoding, status, reason, headers });
@@ -89,7 +92,7 @@ export class HeldJobs {
     for (const id of ids) {
       const held = this.#held.get(id);
       if (held === undefined) continue;
-      this.#remove(held);
+      this.#finish(held);
       held.job.fail(error);
     }
   }
@@ -136,17 +139,23 @@ export class HeldJobs {
     });
   }
 
-  /** Lets go of everything and gives back what was never started. */
+  /** Lets go of everything and gives back what is not over. */
   release(): Job[] {
     const all = [...this.#held.values()];
     for (const held of all) this.#remove(held);
-    return all.map(({ job }) => job).filter((job) => job.state === 'held');
+    return all.map(({ job }) => job).filter((job) => job.state !== 'ended');
+  }
+
+  #finish(held: HeldJob): void {
+    this.finished += 1;
+    this.#remove(held);
   }
 
   #remove(held: HeldJob): void {
     this.#next.delete(held);
     this.#ahead.delete(held);
     this.#held.delete(held.job.id);
+    held.job.letGo();
     if (this.#held.size === 0) for (const resolve of this.#emptyWaiters.splice(0)) resolve();
   }
 }

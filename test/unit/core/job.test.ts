@@ -124,4 +124,42 @@ describe('a job', () => {
     job.abandon();
     expect(keeper.abandonedWith).toEqual([]);
   });
+
+  describe('whose inputs cost room', () => {
+    const input = { name: 'body', contentType: '', chunks: [Buffer.from('x')], sizeBytes: 1 };
+    let discards = 0;
+
+    beforeEach(() => {
+      discards = 0;
+      const discard = () => {
+        discards += 1;
+      };
+      job = new Job(1, jobRequest({ inputs: [input], discard }), 0, Infinity, keeper);
+    });
+
+    it('discards them once when it is over', () => {
+      job.fail(new ServingError('CANCELLED', 'gone'));
+      job.fail(new ServingError('CANCELLED', 'gone again'));
+      expect([discards, job.request.inputs]).toEqual([1, []]);
+    });
+
+    it('keeps them while a worker has it, also when nobody waits for it any more', () => {
+      job.hold();
+      job.fail(new ServingError('CANCELLED', 'gone'));
+      expect([discards, job.request.inputs]).toEqual([0, [input]]);
+      job.letGo();
+      expect([discards, job.request.inputs]).toEqual([1, []]);
+    });
+
+    it('keeps them for the next worker when one has died with it', () => {
+      job.hold();
+      job.letGo();
+      expect([discards, job.request.inputs]).toEqual([0, [input]]);
+      job.hold();
+      job.deliver(textPart('answer'));
+      expect(discards).toBe(0);
+      job.letGo();
+      expect(discards).toBe(1);
+    });
+  });
 });

@@ -128,6 +128,13 @@ describe('readParameters', () => {
     expect((await read('torchserve', '/models?colour=red&url=a.mar')).text('url')).toBe('a.mar');
   });
 
+  it('refuses a JSON body that is longer than any needs to be, and leaves any other body unread', async () => {
+    const long = JSON.stringify({ url: 'a.mar'.repeat(220_000) });
+    const error = await rejectionOf(read('documented', '/models', long));
+    expect([error.code, error.message]).toEqual(['INVALID_BODY', expect.stringContaining('1048576 bytes')]);
+    expect((await read('documented', '/models?url=a.mar', long, 'text/plain')).text('url')).toBe('a.mar');
+  });
+
   it('refuses broken percent-encoding', async () => {
     expect((await rejectionOf(read('documented', '/models?url=%zz'))).code).toBe('MALFORMED_URL');
   });

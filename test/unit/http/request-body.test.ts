@@ -2,10 +2,19 @@ import { createServer, request as httpRequest, type IncomingMessage } from 'node
 import type { AddressInfo } from 'node:net';
 import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ByteBudget } from '../../../src/core/byte-budget.ts';
 import { ServingError } from '../../../src/core/errors.ts';
-import { type Body, readRequestBody } from '../../../src/http/request-body.ts';
+import type { Body, BodyRules } from '../../../src/http/arriving-body.ts';
+import { BodyFiles } from '../../../src/http/body-files.ts';
+import { readRequestBody } from '../../../src/http/request-body.ts';
 
 const LIMIT = 100_000;
+/** In these tests every body fits in memory. */
+const rulesOf = (limitBytes: number): BodyRules => ({
+  limitBytes,
+  budget: new ByteBudget(2 ** 40),
+  files: new BodyFiles('/the/bodies/of/no/server'),
+});
 const servers: ReturnType<typeof createServer>[] = [];
 
 afterEach(async () => {
@@ -34,7 +43,7 @@ async function read(
   });
   const server = createServer((request: IncomingMessage, response) => {
     const arrivedBytes = () => request.socket.bytesRead;
-    readRequestBody(request, limitBytes).then(
+    readRequestBody(request, rulesOf(limitBytes), 'm').then(
       (body) => settle({ body, arrivedBytes: arrivedBytes() }),
       (error: unknown) => {
         if (error instanceof ServingError) settle({ error, arrivedBytes: arrivedBytes() });
@@ -123,7 +132,7 @@ describe('the body of a request', () => {
       const server = createServer();
       servers.push(server);
       const failure = new Promise<unknown>((resolve) => {
-        server.on('request', (request) => readRequestBody(request, LIMIT).catch(resolve));
+        server.on('request', (request) => readRequestBody(request, rulesOf(LIMIT), 'm').catch(resolve));
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       const { port } = server.address() as AddressInfo;
