@@ -3,9 +3,9 @@
 import { isSameAddress } from './config/listen-address.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { describedOperations } from './http/description-routes.ts';
-import type { ExchangeContext } from './http/exchange.ts';
+import type { ExchangeContext } from './http/exchange-context.ts';
 import { pingOperation, probeOperations } from './http/health-routes.ts';
-import { HttpServer } from './http/http-server.ts';
+import { HttpServer, type ListenerLimits } from './http/http-server.ts';
 import { inferenceOperations } from './http/inference-routes.ts';
 import { kserveOperations, kserveReadyOperation } from './http/kserve-routes.ts';
 import { managementOperations } from './http/management-routes.ts';
@@ -19,8 +19,13 @@ import type { ManagementService } from './services/management-service.ts';
 import type { OpenInferenceService } from './services/open-inference-service.ts';
 import type { ServerMetrics } from './telemetry/server-metrics.ts';
 
+/** Whoever manages or watches a server needs few connections, and must get them while the inference listener is flooded. */
+const MAX_OPERATOR_CONNECTIONS = 512;
+
 export interface ListenerParts {
   readonly config: ServerConfig;
+  /** How many files and sockets the process may have open. */
+  readonly openFileLimit: number;
   readonly context: ExchangeContext;
   readonly management: ManagementService;
   readonly inference: InferenceService;
@@ -54,6 +59,15 @@ export function createListeners(parts: ListenerParts) {
     ...inferenceOperations({ inference: parts.inference, dialect: config.dialect, isCombined }),
     ...kserveOperations(parts.inference, config.dialect),
   ];
+  const { clients } = config;
+  const limits: ListenerLimits = {
+    maxConnections: clients.maxConnections,
+    maxIdleConnections: clients.maxIdleConnections,
+    openFileLimit: parts.openFileLimit,
+    headerTimeoutMs: clients.headerTimeoutSec * 1000,
+    keepAliveTimeoutMs: clients.keepAliveTimeoutSec * 1000,
+  };
+  const operatorLimits = { ...limits, maxConnections: Math.min(limits.maxConnections, MAX_OPERATOR_CONNECTIONS) };
   const managementOnes = managementOperations({
     management: parts.management,
     customized: parts.customized,
@@ -64,6 +78,7 @@ export function createListeners(parts: ListenerParts) {
   const inference = new HttpServer({
     address: config.inferenceAddress,
     context,
+    limits,
     isManagement: isCombined,
     operations: isCombined
       ? describe('Inference and Management API', [...inferenceOnes, ...managementOnes, ...probes])
@@ -74,6 +89,7 @@ export function createListeners(parts: ListenerParts) {
     : new HttpServer({
         address: config.managementAddress,
         context,
+        limits: operatorLimits,
         isManagement: true,
         operations: describe('Management API', [...managementOnes, ...probes]),
       });
@@ -81,6 +97,7 @@ export function createListeners(parts: ListenerParts) {
     ? new HttpServer({
         address: config.metricsAddress,
         context,
+        limits: operatorLimits,
         isManagement: false,
         operations: describe('Metrics API', [metricsOperation(metrics)]),
       })

@@ -4,9 +4,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ArchiveStore } from './archive/archive-store.ts';
 import { openCacheFolder } from './archive/cache-folder.ts';
-import { ConfigError } from './config/config-error.ts';
 import type { ServerConfig } from './config/server-config.ts';
-import { ServingError } from './core/errors.ts';
+import { ByteBudget } from './core/byte-budget.ts';
 import { LoadProgress } from './core/load-progress.ts';
 import type { ModelSpec } from './core/model-spec.ts';
 import type { ModelVersion } from './core/model-version.ts';
@@ -16,8 +15,12 @@ import { Registry } from './core/registry.ts';
 import { Scheduler } from './core/scheduler.ts';
 import { openDownloads } from './download-maker.ts';
 import { environmentMaker } from './environment-maker.ts';
-import type { ExchangeContext } from './http/exchange.ts';
+import { BodyFiles } from './http/body-files.ts';
+import { ClientPace } from './http/client-pace.ts';
+import type { ExchangeContext } from './http/exchange-context.ts';
+import { openFileLimit } from './http/open-files.ts';
 import { createListeners } from './listeners.ts';
+import { loadAtStart } from './load-at-start.ts';
 import { bothObservers, type ServerHooks } from './server-hooks.ts';
 import { CustomizedDescribe } from './services/customized-describe.ts';
 import { HealthService } from './services/health-service.ts';
@@ -35,9 +38,6 @@ import { workerEnv } from './workers/worker-env.ts';
 import { workerLauncher } from './workers/worker-launcher.ts';
 import { Pool } from './workers/worker-pool.ts';
 
-/** How long queued and running requests have when the server stops. */
-const SHUTDOWN_GRACE_MS = 30_000;
-
 /** A server that answers. */
 export interface RunningServer {
   /** Where each API listens; inference and management may be the same. */
@@ -50,7 +50,12 @@ export interface RunningServer {
   /** For commands that have a server in their own process. */
   readonly management: ManagementService;
   readonly inference: InferenceService;
-  /** Drains for at most `graceMs` and ends everything that was started; resolves when all of it is over. */
+  /** Requests that have come and whose answers have not ended. */
+  requestsUnderWay(): number;
+  /**
+   * Drains and ends everything that was started; resolves when all of it is over. What was accepted has `graceMs`; without that, it has
+   * shutdownTimeout, and the server serves on for preStopDelay before, while it says that it is not ready.
+   */
   stop(graceMs?: number): Promise<void>;
 }
 
@@ -62,6 +67,13 @@ const monotonicClock: Clock = {
     return { cancel: () => clearTimeout(timer) };
   },
 };
+
+/** Resolves at a moment of the clock. */
+function until(at: number): Promise<void> {
+  return new Promise((resolve) => {
+    monotonicClock.after(Math.max(0, at - monotonicClock.now()), resolve);
+  });
+}
 
 /** Starts a server, with `hooks` in the process of a command. Fails, leaving nothing behind, when a listener cannot be opened, or when `signal` is aborted before it answers. */
 export async function startServer(
@@ -80,8 +92,11 @@ export async function startServer(
   const registry = new Registry();
   if (config.metrics.listed !== undefined)
     for (const notice of serverMetricNotices(config.metrics.listed)) log.warn(notice);
+  const budget = new ByteBudget(config.maxBufferedBytes);
+  const bodyFiles = new BodyFiles(join(workDir, 'bodies'));
   const metrics = new ServerMetrics({
     droppedLogLines: serverLog.droppedLines,
+    bodyBytes: { inMemory: () => budget.usedBytes, inFiles: () => bodyFiles.bytes },
     settings: config.metrics,
     write: metricLines(config.metrics.mode, log),
     onTrouble: (message) => log.warn(message),
@@ -132,16 +147,25 @@ export async function startServer(
     log: (level, message, details) => log[level]({ ...details }, message),
   });
 
+  const { clients } = config;
+  const pace = new ClientPace(
+    { bodyTimeoutMs: clients.bodyTimeoutSec * 1000, minBytesPerSec: clients.minBytesPerSec },
+    monotonicClock,
+  );
   let isStopping = false;
   const context: ExchangeContext = {
     dialect,
     maxRequestBytes: config.maxRequestBytes,
+    bodies: { limitBytes: config.maxRequestBytes, budget, files: bodyFiles },
     log,
     metrics,
+    pace,
+    access: config.hasAccessLog ? serverLog.access : undefined,
     isStopping: () => isStopping,
   };
   const listeners = createListeners({
     config,
+    openFileLimit: await openFileLimit(),
     context,
     management,
     inference,
@@ -151,15 +175,21 @@ export async function startServer(
     openInference: new OpenInferenceService(registry),
     version,
   });
-  const stop = async (graceMs = SHUTDOWN_GRACE_MS) => {
+  const stop = async (graceMs?: number) => {
     isStopping = true;
     health.stopping();
-    inference.close();
+    if (graceMs === undefined) await until(monotonicClock.now() + config.preStopDelaySec * 1000);
+    const deadlineAt = monotonicClock.now() + (graceMs ?? config.shutdownTimeoutSec * 1000);
+    const remainingMs = () => Math.max(0, deadlineAt - monotonicClock.now());
     for (const listener of listeners.all) listener.stopListening();
+    // A request whose body was on its way has been accepted, too.
+    await pace.untilReceived(remainingMs());
+    inference.close();
     await archives.keep();
-    await management.close(graceMs);
+    await management.close(remainingMs());
     await downloads.close();
     await Promise.all(listeners.all.map((listener) => listener.close()));
+    await bodyFiles.close();
     await rm(workDir, { recursive: true, force: true });
   };
 
@@ -177,9 +207,10 @@ export async function startServer(
     };
     health.started();
     archives.sweep().catch((thrown: unknown) => log.warn(`leftovers in the cache: ${thrown}`));
-    return { addresses, management, inference, stop };
+    const requestsUnderWay = () => listeners.all.reduce((sum, listener) => sum + listener.requestsUnderWay, 0);
+    return { addresses, management, inference, requestsUnderWay, stop };
   } catch (error) {
-    await stop();
+    await stop(config.shutdownTimeoutSec * 1000);
     throw error;
   }
 }
@@ -219,8 +250,10 @@ function versionFactory(parts: VersionParts) {
       model: spec.name,
       batchSize: spec.batchSize,
       maxBatchDelayMs: spec.maxBatchDelayMs,
+      batching: spec.batching,
       queue: queueFor(spec, monotonicClock),
       needsIdleWorker: spec.needsIdleWorker,
+      retriesOnWorkerDeath: spec.retriesOnWorkerDeath,
       clock: monotonicClock,
       observer: hooks.observer === undefined ? observer : bothObservers(observer, hooks.observer),
     });
@@ -234,7 +267,8 @@ function versionFactory(parts: VersionParts) {
       orphanGuard,
       poolSize,
       onMetric,
-      onHandlerTime: (handlerMs) => {
+      onHandlerTime: (handlerMs, jobs) => {
+        scheduler.computed(jobs, handlerMs);
         metrics.handlerTook(spec.name, handlerMs);
         hooks.onHandlerTime?.(handlerMs);
       },
@@ -253,31 +287,4 @@ function versionFactory(parts: VersionParts) {
     metrics.watchQueue(spec.name, spec.version, scheduler);
     return { spec, scheduler, pool, progress, releaseArchive };
   };
-}
-
-/**
- * Registers what load_models names. One that fails is left out: the server starts without it, and is not ready. Throws ConfigError for one that
- * another one of them has the name and version of.
- */
-async function loadAtStart(
-  config: ServerConfig,
-  archives: ArchiveStore,
-  management: ManagementService,
-  health: HealthService,
-  signal: AbortSignal,
-): Promise<void> {
-  const wanted =
-    config.loadModels === 'all' ? (await archives.list()).map((url) => ({ name: undefined, url })) : config.loadModels;
-  for (const { name, url } of wanted) {
-    try {
-      await management.register({ url, modelName: name, synchronous: false }, true);
-    } catch (error) {
-      signal.throwIfAborted();
-      // As in TorchServe: which of the two is wanted is not for the server to guess.
-      if (error instanceof ServingError && error.code === 'MODEL_ALREADY_REGISTERED') {
-        throw new ConfigError(`load_models: ${url}: ${error.message}; name each version of a model once`);
-      }
-      health.missing(url, error instanceof Error ? error.message : String(error));
-    }
-  }
 }

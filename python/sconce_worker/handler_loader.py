@@ -48,9 +48,11 @@ def _import_handler(handler: str, model_dir: str) -> Tuple[Any, Optional[str]]:
     try:
         return importlib.import_module(name), function_name or None
     except ImportError as error:
-        return _import_built_in(handler, name, error, model_dir), None
+        original = error
     except BaseException as error:
         raise load_failure("HANDLER_IMPORT_FAILED", error) from error
+    # Behind the except clause: what fails in a built-in handler did not come of there being no file of its name.
+    return _import_built_in(handler, name, original, model_dir), None
 
 
 def _import_built_in(handler: str, name: str, original: ImportError, model_dir: str) -> Any:

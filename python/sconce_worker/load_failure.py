@@ -49,7 +49,7 @@ def load_failure(code: str, error: BaseException) -> LoadFailure:
         message += " The archive has %s." % _files_of_model()
     elif isinstance(error, (ImportError, SyntaxError)):
         message += " The worker runs Python %d.%d." % sys.version_info[:2]
-    return LoadFailure(code, message, _last_lines(error))
+    return LoadFailure(code, message, last_lines(error))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -85,7 +85,8 @@ def _files_of_model() -> str:
     return (listed + ", …" if len(found) > _LISTED_FILES else listed) or "no files"
 
 
-def _last_lines(error: BaseException) -> str:
+def last_lines(error: BaseException) -> str:
+    """The traceback of the author's code, as far as it is short."""
     try:
         own = _own_code(error.__traceback__)
         lines: List[str] = "".join(traceback.format_exception(type(error), error, own)).splitlines()

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from sconce_worker.handler_loader import is_async, load_entry_point
-from sconce_worker.load_failure import load_failure
+from sconce_worker.load_failure import LoadFailure, load_failure
 from sconce_worker.messages import Load
 from sconce_worker.model_files import read_manifest, read_model_config
 from sconce_worker.outbox import Outbox
@@ -40,13 +40,27 @@ def load_service(load: Load, outbox: Outbox) -> Service:
         is_async_wanted = not is_continuous and _is_asked_for(context, "asyncCommunication")
         loop = _new_event_loop() if is_async_wanted else None
         entry_point = load_entry_point(load.handler, load.envelope, load.model_dir)
-        entry_point.initialize(context)
+        _finish_load(entry_point.initialize(context), loop)
         if loop is not None and not is_async(entry_point.handle):
             loop = None
         return Service(load, context, entry_point.handle, outbox, loop, is_continuous)
     except BaseException as error:
         # BaseException: a handler that calls sys.exit while loading has failed to load, too.
         raise load_failure("HANDLER_INITIALIZE_FAILED", error) from error
+
+
+def _finish_load(result: Any, loop: Any) -> None:
+    """Runs what a handler has still to do when its `initialize`, or its function, is an async one."""
+    if not hasattr(result, "__await__"):
+        return
+    if loop is None:
+        result.close()
+        raise LoadFailure(
+            "HANDLER_INITIALIZE_FAILED",
+            "The handler loads the model in an async function, which nothing awaits: set asyncCommunication: true in "
+            "model-config.yaml.",
+        )
+    loop.run_until_complete(result)
 
 
 def _random_id() -> str:

@@ -10,6 +10,7 @@ import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from sconce_worker.frames import Buffer
+from sconce_worker.load_failure import is_out_of_memory, last_lines, summary
 from sconce_worker.pretty_json import pretty_json
 from ts.utils.util import PredictionException
 
@@ -25,11 +26,15 @@ _PLAIN_HEAD: Head = {}
 
 
 class JobError(Exception):
-    """The end of one job without an answer: a code of the protocol, the words for the client, a status for HANDLER_ERROR."""
+    """The end of one job without an answer: a code of the protocol, the words for the client, a status for HANDLER_ERROR.
 
-    def __init__(self, code: str, message: str, status: Optional[int] = None) -> None:
+    `trace` is for whoever packed the model, where it is they who are told.
+    """
+
+    def __init__(self, code: str, message: str, status: Optional[int] = None, trace: Optional[str] = None) -> None:
         super().__init__(message)
         self.code = code
+        self.trace = trace
         self.message = message if len(message) <= _HEAD_CHARACTERS else message[:_HEAD_CHARACTERS] + "…"
         self.status = status
 
@@ -41,13 +46,24 @@ class Body(NamedTuple):
     value: Buffer
 
 
-def job_error(error: BaseException) -> JobError:
-    """How an exception of the handler ends a job: one that it raised, or one that it returned as a request's result."""
+def job_error(error: BaseException, is_warm_up: bool = False) -> JobError:
+    """How an exception of the handler ends a job: one that it raised, or one that it returned as a request's result.
+
+    Of a request that warms the worker up, all is told; a client hears nothing of the handler's inside.
+    """
+    plain = _job_error(error)
+    if not is_warm_up:
+        return plain
+    message = plain.message if plain.code == "HANDLER_ERROR" else summary(error)
+    return JobError(plain.code, message, plain.status, last_lines(error))
+
+
+def _job_error(error: BaseException) -> JobError:
     if isinstance(error, PredictionException):
         status = error.error_code
         is_status = isinstance(status, int) and not isinstance(status, bool) and 200 <= status <= 999
         return JobError("HANDLER_ERROR", str(error.message), int(status) if is_status else 500)
-    if isinstance(error, MemoryError) or "CUDA" in _text(error):
+    if is_out_of_memory(error) or "CUDA" in _text(error):
         return JobError("OUT_OF_RESOURCES", "Out of resources")
     return JobError("PREDICTION_FAILED", "Prediction failed")
 

@@ -58,6 +58,8 @@ class Service:
         self._is_alone = load.world_size == 1
         # The loop of a worker of batches reads on at once; on an event loop nobody does.
         self._may_linger = loop is None
+        # The server warms a worker up before it gives it anything else.
+        self._is_warming_up = False
 
     def run(self, requests: Sequence[JobRequest]) -> None:
         """Answers one batch. SystemExit and KeyboardInterrupt of the handler come out; its other exceptions do not."""
@@ -100,6 +102,7 @@ class Service:
         batch = Batch([], [], [], {})
         ended: List[Tuple[OpenJob, Outcome]] = []
         for request in requests:
+            self._is_warming_up = request.is_warm_up
             job = self._outbox.open(request.id)
             if job.is_cancelled and self._is_alone:
                 ended.append((job, NOTHING))
@@ -123,7 +126,8 @@ class Service:
 
     def bind(self, batch: Batch, context: Context, may_wait: bool) -> None:
         """Shows the batch to the handler's context. `may_wait`: whether a slow client may hold the handler up."""
-        context.request_ids = batch.request_ids
+        # A copy: what a handler takes out of it is answered all the same.
+        context.request_ids = batch.request_ids.copy()
         context.request_processor = batch.processors
         context._link = WorkerLink(self._outbox, batch.jobs, self._max_bytes, may_wait, self._is_alone)
         if context.metrics is not None:
@@ -137,7 +141,7 @@ class Service:
             logger.error("%s Requests: %s", error.message, _listed(batch))
             self.finish([(job, error) for job in batch.jobs])
             return
-        ids = list(batch.request_ids.values())
+        ids = batch.request_ids
         processors = context.request_processor
         outcomes = [(job, self.outcome(checked[i], i, processors, ids[i])) for i, job in enumerate(batch.jobs)]
         self.finish(outcomes, elapsed_ms)
@@ -146,7 +150,7 @@ class Service:
         """What the handler's result for one request is on the wire: its last part, or one that more are to follow."""
         if isinstance(result, BaseException):
             logger.error("The handler failed for one request: %s", request_id, exc_info=result)
-            return job_error(result)
+            return job_error(result, self._is_warming_up)
         try:
             processor = processors[index]
             body = encode_result(result, index, self._max_bytes)
@@ -172,7 +176,7 @@ class Service:
             self.finish([(job, NOTHING) for job in batch.jobs])
             return
         logger.error("The handler failed. Requests: %s", _listed(batch), exc_info=error)
-        failure = job_error(error)
+        failure = job_error(error, self._is_warming_up)
         self.finish([(job, failure) for job in batch.jobs])
 
     def finish(self, outcomes: Sequence[Tuple[OpenJob, Outcome]], handler_ms: Optional[float] = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import unittest
 
 import packages  # noqa: F401
@@ -100,6 +101,15 @@ class AsyncHandlers(unittest.TestCase):
         self.assertEqual([answer[0] for answer in answers], ["text", "PREDICTION_FAILED", "text", "text"])
         self.assertEqual(answers[3][1], b"a b c")
 
+    def test_large_values_are_there_when_the_event_loop_gets_their_request(self) -> None:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"...raises...")
+            file.flush()
+            answers = self.worker.ask({"files": {"do": (file.name, 3, 6)}}, {"files": {"do": ("/no/such/file", 0, 1)}})
+        self.assertEqual([answer[0] for answer in answers], ["PREDICTION_FAILED", "PREDICTION_FAILED"])
+        self.assertIn("ValueError: async", self.worker.log())
+        self.assertIn("could not be read", self.worker.log())
+
     def test_cancelling_a_request_cancels_its_task(self) -> None:
         (job,) = self.worker.predict(do("forever"))
         self.assertEqual(self.worker.receive_but_metrics().header["type"], "started")
@@ -150,12 +160,54 @@ class AsyncHandlers(unittest.TestCase):
 
 class WithoutTheSetting(unittest.TestCase):
     def test_an_async_handler_is_told_which_setting_it_needs(self) -> None:
-        source = "async def handle(data, context):\n    return ['ok']\n"
+        source = "class A:\n  def initialize(self, c): pass\n  async def handle(self, data, context): return ['ok']\n"
         with WorkerDriver({"handler.py": source}) as worker:
             self.assertEqual(worker.load().header["type"], "ready")
             code, message, _ = worker.ask({})[0]
             self.assertEqual(code, "OUTPUT_NOT_A_LIST")
             self.assertIn("asyncCommunication: true", message)
+
+
+class AsyncLoading(unittest.TestCase):
+    CONFIG = {"asyncCommunication": True}
+    CLASS = """
+        import asyncio
+
+        class Handler:
+            async def initialize(self, context):
+                await asyncio.sleep(0)
+                self.word = open("word.txt").read()
+
+            async def handle(self, data, context):
+                return [self.word]
+    """
+    FUNCTION = """
+        words = []
+
+        async def handle(data, context):
+            if data is not None:
+                return words * 1
+            words.append("function")
+    """
+
+    def test_a_load_that_is_a_coroutine_is_awaited(self) -> None:
+        for source, word in ((self.CLASS, b"class"), (self.FUNCTION, b"function")):
+            with WorkerDriver(dict(FILES, **{"handler.py": source, "word.txt": "class"})) as worker:
+                self.assertEqual(worker.load(modelConfig=self.CONFIG).header["type"], "ready")
+                self.assertEqual(worker.ask({})[0][1], word)
+
+    def test_what_it_raises_fails_the_load(self) -> None:
+        with WorkerDriver(dict(FILES, **{"handler.py": self.CLASS})) as worker:
+            header = worker.load(modelConfig=self.CONFIG).header
+            self.assertEqual((header["type"], header["code"]), ("error", "MODEL_FILE_NOT_FOUND"))
+            self.assertIn("word.txt", header["message"])
+
+    def test_without_an_event_loop_the_load_fails_and_says_what_to_set(self) -> None:
+        for source in (self.CLASS, self.FUNCTION):
+            with WorkerDriver({"handler.py": source}) as worker:
+                header = worker.load().header
+                self.assertEqual((header["type"], header["code"]), ("error", "HANDLER_INITIALIZE_FAILED"))
+                self.assertIn("asyncCommunication: true", header["message"])
 
 
 if __name__ == "__main__":

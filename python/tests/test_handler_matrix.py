@@ -335,6 +335,13 @@ HEADS = [
         "dies",
         "the other request is answered",
     ),
+    Row(
+        "request ids that the handler takes out of the context",
+        SET % "context.request_ids.clear()",
+        OK,
+        "no answer",
+        "both are answered",
+    ),
     Row("a request processor of the handler's own", SET % "context.request_processor = [None, None]", OK, "200"),
 ]
 

@@ -17,13 +17,18 @@ from ts.utils.util import PredictionException
 
 
 class Sent(BatchLink):
-    """Keeps the parts of a stream."""
+    """Keeps the parts of a stream, and counts how often somebody has waited for room behind one."""
 
     def __init__(self) -> None:
         self.parts: List[Any] = []
+        self.waits = 0
 
-    def send_intermediate(self, ret: Any, req_id_map: Any, message: str, code: int, context: Any) -> None:
+    async def _room(self) -> None:
+        self.waits += 1
+
+    def send_intermediate(self, ret: Any, req_id_map: Any, message: str, code: int, context: Any) -> Any:
         self.parts.append(ret[0])
+        return self._room()
 
 
 class Answer:
@@ -174,6 +179,7 @@ class Vllm(LanguageCase):
     def test_a_stream_keeps_its_last_part_for_the_end(self) -> None:
         answer = self.ask(self.handler(), {"prompt": "one two", "stream": True}, "v1/completions")
         self.assertEqual((self.sent.parts, answer), (["data: one\n\n", "data: two\n\n"], ["data: [DONE]\n\n"]))
+        self.assertEqual(self.sent.waits, 2)
 
     def test_what_the_client_did_wrong_has_its_status(self) -> None:
         handler = self.handler()
@@ -236,6 +242,7 @@ class TensorRtLlm(LanguageCase):
         self.assertEqual(handler.trt_llm_engine.sampling, {"temperature": 0.5, "end_id": 9, "pad_id": 9})
         self.assertEqual(self.ask(handler, b'{"prompt": "a", "streaming": true}'), [""])
         self.assertEqual([json.loads(part)["text"] for part in self.sent.parts], ["<0>", "<1>", "<2>"])
+        self.assertEqual(self.sent.waits, 3)
 
     def test_what_is_missing_is_named(self) -> None:
         with self.assertRaisesRegex(ValueError, "no handler.tokenizer_dir"):

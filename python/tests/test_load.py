@@ -226,6 +226,13 @@ class Failures(unittest.TestCase):
         self.assertNotIn("ts.torch_handler", header["trace"])
         self.assertIn("handler.py", header["trace"])
 
+    def test_a_built_in_handler_whose_package_is_missing_says_so_and_not_that_no_file_has_its_name(self) -> None:
+        header = self.failure({"torch.py": "raise ModuleNotFoundError('no torch here')\n"}, "base_handler")
+        self.assertEqual(header["code"], "HANDLER_IMPORT_FAILED")
+        self.assertIn("no torch here", header["message"])
+        self.assertIn('base_handler.py", line', header["trace"])
+        self.assertNotIn("'base_handler'", header["trace"])
+
     def test_a_syntax_error(self) -> None:
         header = self.failure({"handler.py": "def handle(:\n"})
         self.assertEqual(header["code"], "HANDLER_IMPORT_FAILED")

@@ -133,7 +133,19 @@ class Loader(Folder):
         self.assertEqual(loop.run_until_complete(AsyncService(service).call_predict([request(5)])), [5])
         self.assertFalse(hasattr(service.context, "seen"))
 
-    def test_metrics_given_as_a_list_become_log_lines(self) -> None:
+    def test_metrics_given_as_a_list_reach_the_server(self) -> None:
+        level = [Dimension("Level", "Host")]
+        emit_metrics([Metric("A", 1, "ms", level), Metric("B", 2, "count", level, "r-1", "counter")])
+        self.assertEqual(
+            self.reported,
+            [
+                ("A", "Milliseconds", 1, "gauge", [("Level", "Host")], []),
+                ("B", "Count", 2, "counter", [("Level", "Host")], ["r-1"]),
+            ],
+        )
+
+    def test_without_a_server_metrics_given_as_a_list_become_log_lines(self) -> None:
+        set_metric_sink(None)
         with self.assertLogs("ts.service", "INFO") as logs:
             emit_metrics([Metric("A", 1, "ms", [Dimension("Level", "Host")])])
         self.assertRegex(

@@ -77,6 +77,9 @@ HANDLER = """
     def memory(data, context):
         raise MemoryError()
 
+    def starved(data, context):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")
+
     def odd(data, context):
         class Odd(BaseException):
             def __str__(self):
@@ -157,18 +160,28 @@ class Batches(unittest.TestCase):
     def test_json_with_blanks_around_it_is_json(self) -> None:
         self.assertEqual(self.row(body=("application/json", b" [1]\n")), {"body": ["list", [1]]})
 
-    def test_a_spilled_body_is_read_from_its_file(self) -> None:
+    def test_large_values_are_read_from_their_places_in_a_file(self) -> None:
         with tempfile.NamedTemporaryFile() as file:
-            file.write(b"x" * 100000)
+            file.write(b"--head--one--two" + b"x" * 100000)
             file.flush()
-            kind, value, _ = self.worker.ask({"files": {"body": file.name}})[0]
+            found, _ = self.worker.ask(
+                {"files": {"a": (file.name, 8, 3), "b": (file.name, 13, 3)}, "inputs": {"c": ("", b"small")}},
+                {"inputs": {"body": ("", b"x")}},
+            )
+            kind, value, _ = self.worker.ask({"files": {"body": (file.name, 0, 100016)}})[0]
+        expected = {"a": ["bytearray", "one"], "b": ["bytearray", "two"], "c": ["bytearray", "small"]}
+        self.assertEqual(json.loads(found[1]), expected)
         self.assertEqual(kind, "RESPONSE_TOO_LARGE")
         self.assertIn("max_response_size allows 1000", value)
 
-    def test_a_spilled_body_that_is_gone_fails_only_its_own_request(self) -> None:
-        gone, fine = self.worker.ask({"files": {"body": "/no/such/file"}}, {"inputs": {"body": ("", b"x")}})
-        self.assertEqual(gone[0], "PREDICTION_FAILED")
-        self.assertEqual(json.loads(fine[1]), {"body": ["bytearray", "x"]})
+    def test_a_large_value_that_cannot_be_read_fails_only_its_own_request(self) -> None:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"short")
+            file.flush()
+            for place in (("/no/such/file", 0, 1), (file.name, 0, 6)):
+                bad, fine = self.worker.ask({"files": {"body": place}}, {"inputs": {"body": ("", b"x")}})
+                self.assertEqual(bad[0], "PREDICTION_FAILED")
+                self.assertEqual(json.loads(fine[1]), {"body": ["bytearray", "x"]})
 
     def test_a_big_body_arrives_whole(self) -> None:
         body = json.dumps({"do": "ids", "filler": "x" * 3000000}).encode("utf-8")
@@ -237,6 +250,21 @@ class Batches(unittest.TestCase):
         log = self.worker.log()
         self.assertEqual(log.count("RuntimeError: secret reason"), before + 1)
         self.assertIn("Requests: r-%d, r-%d" % tuple(ids), log)
+
+    def test_a_request_that_warms_the_worker_up_fails_with_all_that_is_known_of_why(self) -> None:
+        for what, code, message in (
+            ("raises", "PREDICTION_FAILED", "RuntimeError: secret reason."),
+            ("refuses", "HANDLER_ERROR", "not today"),
+            ("memory", "OUT_OF_RESOURCES", "MemoryError."),
+            ("starved", "OUT_OF_RESOURCES", "RuntimeError: DefaultCPUAllocator: can't allocate memory: 8 bytes."),
+        ):
+            (job,) = self.worker.predict(json_request('{"do": "%s"}' % what), warmUp=True)
+            found, text, (header,) = self.worker.answers([job])[job]
+            self.assertEqual((found, text), (code, message))
+            self.assertIn('handler.py", line', header["trace"])
+        (job,) = self.worker.predict(json_request('{"do": "raises"}'))
+        found, text, (header,) = self.worker.answers([job])[job]
+        self.assertEqual((text, header.get("trace")), ("Prediction failed", None))
 
     def test_a_refusal_keeps_its_words_and_status(self) -> None:
         code, message, (header,) = self.do("refuses")[0]

@@ -206,6 +206,15 @@ class Metrics(unittest.TestCase):
         ]
         self.assertEqual(self.seen, expected)
 
+    def test_a_copied_context_has_ids_of_its_own_and_the_metrics_of_all(self) -> None:
+        twin = copy.deepcopy(new_context(metrics=self.cache)).metrics
+        twin.set_request_ids({0: "r-9"})
+        twin.add_metric_to_cache("Mine", "count").add_or_update(1)
+        twin.add_time("Step", 2)
+        self.cache.get_metric("Mine").add_or_update(3)
+        self.cache.add_time("Step", 4)
+        self.assertEqual([report[5] for report in self.seen], [[], ["r-9"], [], ["r-1", "r-2"]])
+
     def test_own_dimensions_come_first_and_win_over_the_defaults(self) -> None:
         self.cache.add_counter("C", 1, dimensions=[Dimension("Level", "Mine"), Dimension("Kind", 2)])
         self.assertEqual(self.seen[0][4], [("Level", "Mine"), ("Kind", "2"), ("ModelName", "m1")])

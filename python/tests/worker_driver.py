@@ -104,8 +104,11 @@ class WorkerDriver:
         """Sends a message on the control channel."""
         send_buffers(self.control, encode_frame(header))
 
-    def predict(self, *requests: Dict[str, Any], kind: str = "predict") -> List[int]:
-        """Sends a batch. A request has `inputs` ({name: (content type, bytes)}) and `headers`; returns the ids of the jobs."""
+    def predict(self, *requests: Dict[str, Any], kind: str = "predict", **fields: Any) -> List[int]:
+        """Sends a batch, with further fields of its message, and returns the ids of its jobs.
+
+        A request has `inputs` ({name: (content type, bytes)}), `files` ({name: (path, offset, length)}) and `headers`.
+        """
         jobs, parts, ids = [], [], []
         for request in requests:
             self._next_id += 1
@@ -114,8 +117,8 @@ class WorkerDriver:
             for name, (content_type, value) in request.get("inputs", {}).items():
                 inputs.append({"name": name, "contentType": content_type})
                 parts.append(value)
-            for name, path in request.get("files", {}).items():
-                inputs.append({"name": name, "contentType": "", "file": path})
+            for name, (path, offset, length) in request.get("files", {}).items():
+                inputs.append({"name": name, "contentType": "", "file": path, "offset": offset, "length": length})
             jobs.append(
                 {
                     "id": self._next_id,
@@ -125,7 +128,7 @@ class WorkerDriver:
                     "inputs": inputs,
                 }
             )
-        self.send({"type": "predict", "jobs": jobs}, parts)
+        self.send({"type": "predict", "jobs": jobs, **fields}, parts)
         return ids
 
     # --- the worker's words -----------------------------------------------------------------------------------------

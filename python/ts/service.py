@@ -13,6 +13,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from ts.context import Context as Context
 from ts.context import RequestProcessor as RequestProcessor
 from ts.handler_utils.utils import create_predict_response as create_predict_response
+from ts.metrics.metric import Metric
+from ts.metrics.metric_sink import has_metric_sink
 from ts.utils.util import PredictionException as PredictionException
 from ts.utils.util import get_yaml_config as get_yaml_config
 from ts.version import __version__
@@ -102,9 +104,12 @@ class Service:
 
 
 def emit_metrics(metrics: Any) -> None:
-    """Writes each metric of a list to the log, as the line by which TorchServe collected it."""
+    """Reports each metric of a list; outside of a worker, writes it to the log as the line by which TorchServe collected it."""
     for metric in metrics or ():
-        logger.info("[METRICS]%s", metric)
+        if isinstance(metric, Metric) and has_metric_sink():
+            metric.report()
+        else:
+            logger.info("[METRICS]%s", metric)
 
 
 def _text(value: Any) -> str:

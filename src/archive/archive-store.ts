@@ -8,9 +8,11 @@ import { shownUrl } from '../core/shown-url.ts';
 import type { Archive } from './archive.ts';
 import type { CacheWork } from './archive-threads.ts';
 import { archivesIn, isLeftover } from './cache-names.ts';
+import { diskFull, isDiskFull } from './disk-full.ts';
 import { checksumMismatch } from './download-failure.ts';
 import { type FileDigest, fingerprintOf } from './file-digest.ts';
 import { checkFolderLinks } from './folder-links.ts';
+import { readConfigText, readManifest } from './manifest.ts';
 import { ModelStore } from './model-store.ts';
 import { networkArchive, withNetwork } from './network-file.ts';
 import type { SourceFetcher, SourceFile } from './source-file.ts';
@@ -72,8 +74,8 @@ export class ArchiveStore {
    * Opens a file or folder of the model store by its bare name, or fetches what a URL names. A file is unpacked, once for all who open the same
    * bytes; a folder is used in place, or its inner folder when that is all it holds. Throws MODEL_STORE_MISSING, ARCHIVE_NOT_FOUND,
    * ARCHIVE_PATH_FORBIDDEN, what SourceFetcher.fetch throws, CHECKSUM_MISMATCH, INVALID_PARAMETER for a sha256 of a folder, ARCHIVE_INVALID,
-   * MANIFEST_INVALID, SERVER_STOPPING once closed, and INTERNAL when the disk fails, each with `details.url`. After an error this registration
-   * has left nothing on the disk.
+   * MANIFEST_INVALID, SERVER_STOPPING once closed, STORAGE_FULL and INTERNAL when the disk is full or fails, each with `details.url`. After an
+   * error this registration has left nothing on the disk.
    */
   open(url: string, options: OpenOptions): Promise<Archive> {
     const opening = this.#open(url, options).catch((thrown: unknown) => {
@@ -186,7 +188,6 @@ export class ArchiveStore {
 }
 
 async function describedArchive(asked: string, modelDir: string): Promise<Omit<Archive, 'release'>> {
-  const { readConfigText, readManifest } = await import('./manifest.ts');
   const manifest = await withNetwork(await readManifest(modelDir), modelDir);
   const configText = await readConfigText(modelDir, manifest);
   return { url: shownUrl(asked), modelDir, manifest, configText };
@@ -209,11 +210,12 @@ async function innerFolderOf(folder: string): Promise<string> {
 /** The error as the caller of `open` gets it: it names the archive, in its details and where its text does not do so yet. */
 function withUrl(thrown: unknown, asked: string): ServingError {
   const url = shownUrl(asked);
+  if (isDiskFull(thrown)) return withUrl(diskFull(thrown), asked);
   if (!(thrown instanceof ServingError)) {
     const code = thrown instanceof Error && 'code' in thrown ? ` (${String(thrown.code)})` : '';
     return new ServingError('INTERNAL', `Cannot load ${url}: the server could not read it${code}.`, { url }, thrown);
   }
-  const isAboutContent = ['ARCHIVE_INVALID', 'MANIFEST_INVALID', 'INTERNAL'].includes(thrown.code);
+  const isAboutContent = ['ARCHIVE_INVALID', 'MANIFEST_INVALID', 'STORAGE_FULL', 'INTERNAL'].includes(thrown.code);
   const message = isAboutContent ? `Cannot load ${url}: ${thrown.message}` : thrown.message;
   return new ServingError(thrown.code, message, { ...thrown.details, url }, thrown.cause);
 }

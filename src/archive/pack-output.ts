@@ -1,13 +1,10 @@
-// Where a new archive goes: the name that a model may have, the folder, and what may be replaced. The wording is torch-model-archiver's
-// where scripts may look for it.
+// Where a new archive goes: the folder, and what may be replaced. The wording is torch-model-archiver's where scripts may look for it.
 import { mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isInside } from './inside.ts';
 import { archiveName, type PackFormat } from './pack.ts';
 import { PackError } from './pack-error.ts';
 import { MANIFEST_PATH, type PackedFile } from './pack-list.ts';
-
-const ARCHIVER_NAME = /^[A-Za-z0-9][A-Za-z0-9_\-.]*$/;
 
 export interface PackOutput {
   /** As the export path is written: relative when that is. */
@@ -16,18 +13,13 @@ export interface PackOutput {
   readonly notices: readonly string[];
 }
 
-/** Judges the name, makes the export folder, and refuses to replace what is there unless `isForced`. Throws PackError. */
+/** Makes the export folder, and refuses to replace what is there unless `isForced`. Throws PackError. */
 export async function prepareOutput(
   modelName: string,
   exportPath: string,
   format: PackFormat,
   isForced: boolean,
 ): Promise<PackOutput> {
-  if (!ARCHIVER_NAME.test(modelName)) {
-    throw new PackError(
-      `Model name contains special characters.\nThe allowed regular expression filter for model name is: ${ARCHIVER_NAME.source}`,
-    );
-  }
   const notices: string[] = [];
   const folder = await stat(exportPath).catch(() => undefined);
   if (folder === undefined) {

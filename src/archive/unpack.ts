@@ -5,6 +5,7 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ServingError } from '../core/errors.ts';
 import type { ArchiveFile } from './archive-file.ts';
+import { diskFull, isDiskFull } from './disk-full.ts';
 import {
   archiveInvalid,
   type UnpackControl,
@@ -27,7 +28,7 @@ export interface Unpacked {
 
 /**
  * Unpacks `file` into `folder`, which must not exist yet; the folders above it are made. Reads and writes synchronously: not for the thread
- * that serves. Throws ARCHIVE_INVALID for a bad archive, INTERNAL when the disk fails, and the reason of `control` once it is aborted;
+ * that serves. Throws ARCHIVE_INVALID for a bad archive, STORAGE_FULL and INTERNAL when the disk is full or fails, and the reason of `control` once it is aborted;
  * `folder` is gone again then.
  */
 export async function unpack(
@@ -91,11 +92,15 @@ function orFileError<T>(step: () => T): T {
   }
 }
 
-/** A full disk is not the archive's fault, and no other archive would help. */
+/** A disk that fails is not the archive's fault, and no other archive would help. */
 function fileError(thrown: NodeJS.ErrnoException): ServingError {
-  const what =
-    thrown.code === 'ENOSPC' ? 'no space is left on the disk of cache_dir' : `the system refused ${thrown.syscall}`;
-  return new ServingError('INTERNAL', `it could not be unpacked: ${what} (${thrown.code}).`, {}, thrown);
+  if (isDiskFull(thrown)) return diskFull(thrown);
+  return new ServingError(
+    'INTERNAL',
+    `it could not be unpacked: the system refused ${thrown.syscall} (${thrown.code}).`,
+    {},
+    thrown,
+  );
 }
 
 function isSystemError(thrown: unknown): thrown is NodeJS.ErrnoException {

@@ -10,6 +10,9 @@ import type { ServerHooks } from '../server-hooks.ts';
 import type { ServerLog } from '../telemetry/logger.ts';
 import { failureText } from './terminal/failure.ts';
 
+/** How long the last lines of the log may take when a second signal has come. */
+const LAST_LINES_MS = 200;
+
 /** What was written behind `sconce serve`, as commander names it. */
 export interface ServeFlags {
   readonly tsConfig?: string;
@@ -54,12 +57,16 @@ export async function serveUntilSignal(command: ServingCommand): Promise<void> {
     const config = await command.configure();
     const starting = startServer(config, serverLog, command.version, giveUp.signal, command.hooks);
     // From the first moment on: what a start has unpacked by now would stay behind.
-    stopOnSignal(async () => {
-      giveUp.abort();
-      const server = await starting.catch(() => undefined);
-      await server?.stop();
-    }, serverLog);
-    const server = await starting;
+    let server: RunningServer | undefined;
+    stopOnSignal(serverLog, {
+      stop: async () => {
+        giveUp.abort();
+        server ??= await starting.catch(() => undefined);
+        await server?.stop();
+      },
+      requestsUnderWay: () => server?.requestsUnderWay() ?? 0,
+    });
+    server = await starting;
     serverLog.log.info(
       { ...server.addresses, dialect: config.dialect.name, modelStore: config.modelStore },
       'Model server started.',
@@ -121,13 +128,23 @@ async function showFirstSteps(server: RunningServer): Promise<void> {
 }
 
 /** The first signal drains, a second one ends at once. */
-function stopOnSignal(stop: () => Promise<void>, serverLog: ServerLog): void {
+function stopOnSignal(serverLog: ServerLog, server: Pick<RunningServer, 'stop' | 'requestsUnderWay'>): void {
   let isStopping = false;
   const onSignal = async (signal: NodeJS.Signals) => {
-    if (isStopping) process.exit(1);
+    if (isStopping) {
+      const requests = server.requestsUnderWay();
+      serverLog.access?.flush();
+      const cut = requests === 1 ? '1 request was cut' : `${requests} requests were cut`;
+      serverLog.log.warn({ signal, requests }, `ended at once by a second signal: ${cut}`);
+      // A log that nobody reads must not hold up who is in a hurry.
+      setTimeout(() => process.exit(1), LAST_LINES_MS);
+      await serverLog.flush();
+      process.exit(1);
+    }
     isStopping = true;
     serverLog.log.info({ signal }, 'stopping: finishing the requests at hand');
-    await stop();
+    await server.stop();
+    serverLog.access?.flush();
     serverLog.log.info('stopped');
     await serverLog.flush();
     process.exit(0);

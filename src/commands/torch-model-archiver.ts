@@ -3,7 +3,7 @@
 import { basename } from 'node:path';
 import { PACK_FORMATS } from '../archive/pack.ts';
 import { addExtraFiles, addFile } from '../archive/pack-collect.ts';
-import { MissingFile } from '../archive/pack-error.ts';
+import { MissingFile, PackError } from '../archive/pack-error.ts';
 import { PackList } from '../archive/pack-list.ts';
 import { manifestText, sourceDate } from '../archive/pack-manifest.ts';
 import { prepareOutput, refuseOwnSource } from '../archive/pack-output.ts';
@@ -13,6 +13,9 @@ import { PackStopped, packOnTerminal } from './archive/packing.ts';
 import { surviveClosedOutput } from './terminal/closed-output.ts';
 import { failureText } from './terminal/failure.ts';
 import { printable } from './terminal/words.ts';
+
+/** The names that TorchServe's archiver packs; a server takes some more. */
+const ARCHIVER_NAME = /^[A-Za-z0-9][A-Za-z0-9_\-.]*$/;
 
 /** Runs the command and answers its exit status. Silent when all is well. */
 export async function runArchiver(args: readonly string[], version: string): Promise<number> {
@@ -37,6 +40,11 @@ export async function runArchiver(args: readonly string[], version: string): Pro
 
 async function archive(flags: ArchiverFlags, archiverVersion: string): Promise<void> {
   const format = PACK_FORMATS.find((one) => one === flags.archiveFormat) ?? 'default';
+  if (!ARCHIVER_NAME.test(flags.modelName)) {
+    throw new PackError(
+      `Model name contains special characters.\nThe allowed regular expression filter for model name is: ${ARCHIVER_NAME.source}`,
+    );
+  }
   const output = await prepareOutput(flags.modelName, flags.exportPath ?? process.cwd(), format, flags.force);
   for (const notice of output.notices) say('WARNING', notice);
   const list = new PackList('replace');

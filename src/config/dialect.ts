@@ -76,6 +76,8 @@ export interface Dialect {
     readonly extraHeaders: readonly string[];
     /** Whether an error ends the connection although the request was read whole. */
     readonly isClosedOnError: boolean;
+    /** Whether a 405 says in a header which methods there are. */
+    readonly isAllowSent: boolean;
     /** Whether a body that is too large is answered with an empty document. */
     readonly isTooLargeBare: boolean;
     readonly isClientRequestIdKept: boolean;
@@ -116,6 +118,7 @@ const documented: Dialect = {
     },
     extraHeaders: [],
     isClosedOnError: false,
+    isAllowSent: true,
     isTooLargeBare: false,
     isClientRequestIdKept: true,
   },
@@ -167,6 +170,7 @@ const torchserve: Dialect = {
       'Thu, 01 Jan 1970 00:00:00 UTC',
     ],
     isClosedOnError: true,
+    isAllowSent: false,
     isTooLargeBare: true,
     isClientRequestIdKept: false,
   },

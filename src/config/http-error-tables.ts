@@ -25,6 +25,13 @@ export const DOCUMENTED_ERRORS: Readonly<Record<ErrorCode, HttpError>> = {
   BODY_ENCODED: { status: 415, type: 'UnsupportedMediaTypeException' },
   MALFORMED_URL: { status: 400, type: 'BadRequestException' },
   BODY_TOO_LARGE: { status: 413, type: 'PayloadTooLargeException' },
+  MALFORMED_REQUEST: { status: 400, type: 'BadRequestException' },
+  REQUEST_TOO_SLOW: { status: 408, type: 'RequestTimeoutException' },
+  URL_TOO_LONG: { status: 414, type: 'BadRequestException' },
+  HEADERS_TOO_LARGE: { status: 431, type: 'BadRequestException' },
+  TOO_MANY_CONNECTIONS: { status: 503, type: 'ServiceUnavailableException' },
+  BODY_NOT_STORED: { status: 507, type: 'InsufficientStorageException' },
+  BUFFER_FULL: { status: 503, type: 'ServiceUnavailableException' },
   RESOURCE_NOT_FOUND: { status: 404, type: 'ResourceNotFoundException', message: () => RESOURCE_TEXT },
   METHOD_NOT_ALLOWED: { status: 405, type: 'MethodNotAllowedException', message: () => METHOD_TEXT },
   HOST_NOT_ALLOWED: { status: 403, type: 'ForbiddenException' },
@@ -41,8 +48,10 @@ export const DOCUMENTED_ERRORS: Readonly<Record<ErrorCode, HttpError>> = {
   URL_NOT_ALLOWED: { status: 403, type: 'ForbiddenException' },
   DOWNLOAD_FAILED: { status: 400, type: 'DownloadArchiveException' },
   DOWNLOAD_NAME_TAKEN: { status: 409, type: 'ConflictStatusException' },
+  STORAGE_FULL: { status: 507, type: 'InsufficientStorageException' },
   CHECKSUM_MISMATCH: { status: 400, type: 'InvalidModelException' },
   ENVIRONMENT_FAILED: { status: 400, type: 'ModelException' },
+  WORKER_NOT_FOUND: { status: 404, type: 'WorkerNotFoundException' },
   SCALE_SUPERSEDED: { status: 409, type: 'ConflictStatusException' },
   HANDLER_NOT_FOUND: { status: 500, type: 'HandlerNotFoundException', message: withTrace },
   HANDLER_IMPORT_FAILED: { status: 500, type: 'HandlerImportException', message: withTrace },
@@ -50,12 +59,14 @@ export const DOCUMENTED_ERRORS: Readonly<Record<ErrorCode, HttpError>> = {
   MODEL_FILE_NOT_FOUND: { status: 500, type: 'ModelFileNotFoundException', message: withTrace },
   WORKER_OUT_OF_MEMORY: { status: 507, type: 'OutOfMemoryException', message: withTrace },
   WORKER_CRASHED_AT_START: { status: 500, type: 'WorkerCrashException', message: withTrace },
+  WARMUP_FAILED: { status: 500, type: 'WarmupException', message: withTrace },
   STARTUP_TIMEOUT: { status: 500, type: 'StartupTimeoutException', message: withTrace },
   NO_WORKER: { status: 503, type: 'ServiceUnavailableException' },
   MODEL_UNAVAILABLE: { status: 503, type: 'ServiceUnavailableException' },
   MODEL_STOPPING: { status: 503, type: 'ServiceUnavailableException' },
   SERVER_STOPPING: { status: 503, type: 'ServiceUnavailableException' },
   QUEUE_FULL: { status: 503, type: 'ServiceUnavailableException' },
+  WAIT_TOO_LONG: { status: 503, type: 'ServiceUnavailableException' },
   NO_IDLE_WORKER: { status: 503, type: 'ServiceUnavailableException' },
   SEQUENCE_LIMIT: { status: 503, type: 'ServiceUnavailableException' },
   SEQUENCE_CLOSED: { status: 409, type: 'ConflictStatusException' },
@@ -91,11 +102,17 @@ export const TORCHSERVE_ERRORS: Readonly<Record<ErrorCode, HttpError>> = {
     type: 'BadRequestException',
     message: (error) => `Invalid RuntimeType value: ${error.details.value}`,
   },
+  MANIFEST_INVALID: {
+    status: 400,
+    type: 'InvalidModelException',
+    message: ({ message, details }) => (details.parameter === 'model_name' ? 'Model name is not defined.' : message),
+  },
   ARCHIVE_INVALID: {
     status: 500,
     type: 'InternalServerException',
-    message: (error) => `Failed to save model: ${error.details.url}`,
+    message: failedToSave,
   },
+  STORAGE_FULL: { status: 500, type: 'InternalServerException', message: failedToSave },
   DOWNLOAD_FAILED: {
     status: 400,
     type: 'DownloadArchiveException',
@@ -127,6 +144,7 @@ export const TORCHSERVE_ERRORS: Readonly<Record<ErrorCode, HttpError>> = {
   MODEL_FILE_NOT_FOUND: startFailed,
   WORKER_OUT_OF_MEMORY: { ...startFailed, status: 507 },
   WORKER_CRASHED_AT_START: { ...startFailed, status: (error) => (error.details.exitCode === 137 ? 507 : 500) },
+  WARMUP_FAILED: startFailed,
   STARTUP_TIMEOUT: startFailed,
   NO_WORKER: noWorker,
   QUEUE_FULL: noWorker,
@@ -156,6 +174,10 @@ export const TORCHSERVE_ERRORS: Readonly<Record<ErrorCode, HttpError>> = {
     message: () => 'Unsupported model output data type.',
   },
 };
+
+function failedToSave({ details }: ServingError): string {
+  return `Failed to save model: ${details.url}`;
+}
 
 /** A handler's own status passes through; one that HTTP cannot carry becomes 500. */
 function handlerStatus(error: ServingError): number {

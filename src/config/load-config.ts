@@ -6,6 +6,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { AllowedUrls } from '../core/allowed-urls.ts';
 import { ConfigError, type GivenSetting, type SettingOrigin } from './config-error.ts';
 import { DIALECTS, type Dialect, type DialectName } from './dialect.ts';
+import { defaultBufferedBytes } from './machine-memory.ts';
 import { decodeProperties, parseProperties, substituteEnvironment } from './properties.ts';
 import type { ServerConfig } from './server-config.ts';
 import { APPLIED_SETTINGS, type AppliedKey, isAppliedKey, type SettingValues } from './server-settings.ts';
@@ -133,6 +134,7 @@ export async function loadConfig({ flags, env, cwd, command = 'sconce' }: Config
     defaultStartupTimeoutSec: value('default_startup_timeout'),
     unregisterModelTimeoutSec: value('unregister_model_timeout'),
     maxRequestBytes: value('max_request_size'),
+    maxBufferedBytes: value('max_buffered_size') ?? defaultBufferedBytes(),
     maxResponseBytes: value('max_response_size'),
     decodeInputRequest: value('decode_input_request'),
     python: value('python'),
@@ -159,6 +161,17 @@ export async function loadConfig({ flags, env, cwd, command = 'sconce' }: Config
       // Without a list there is nothing that a metric could be missing from.
       isAutoDetecting: value('model_metrics_auto_detect') ?? metricsConfig === undefined,
     },
+    preStopDelaySec: value('preStopDelay'),
+    shutdownTimeoutSec: value('shutdownTimeout'),
+    clients: {
+      headerTimeoutSec: value('client_header_timeout'),
+      bodyTimeoutSec: value('client_body_timeout'),
+      minBytesPerSec: value('client_min_rate'),
+      keepAliveTimeoutSec: value('keep_alive_timeout'),
+      maxConnections: value('max_connections'),
+      maxIdleConnections: value('max_idle_connections'),
+    },
+    hasAccessLog: value('access_log'),
     insecure,
     origins: new Map(
       Object.keys(APPLIED_SETTINGS)

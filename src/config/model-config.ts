@@ -1,10 +1,14 @@
 // `model-config.yaml`: the keys that the server itself reads, typed, and the whole text as a JSON-safe record for the handler. What wins
 // over what is decided in setting-precedence.
+import { BATCHING_WORDS, type Batching } from '../core/batching.ts';
 import { didYouMean } from '../core/did-you-mean.ts';
 import { ServingError } from '../core/errors.ts';
 import type { DeviceType } from '../core/model-spec.ts';
+import type { WarmupRequest } from '../core/warmup-request.ts';
 import { NO_SERVING_KEYS, type ServingKeys } from './serving-mode.ts';
 import { MAX_TIMER_SEC } from './setting-parsers.ts';
+import { parseWarmup } from './warmup.ts';
+import { type LifetimeKeys, MAX_SURGE, NO_LIFETIME_KEYS } from './worker-lifetime.ts';
 import { parseYaml, UnusableYaml } from './yaml-text.ts';
 
 /** What an archive says about how it wants to be served; undefined where it says nothing. */
@@ -14,6 +18,7 @@ export interface ModelConfig {
   readonly maxWorkers: number | undefined;
   readonly batchSize: number | undefined;
   readonly maxBatchDelayMs: number | undefined;
+  readonly batching: Batching | undefined;
   readonly responseTimeoutSec: number | undefined;
   readonly startupTimeoutSec: number | undefined;
   readonly deviceType: DeviceType | undefined;
@@ -23,7 +28,10 @@ export interface ModelConfig {
   /** 0 leaves the size of the queue to the server. */
   readonly jobQueueSize: number | undefined;
   readonly useVenv: boolean | undefined;
+  readonly retryOnWorkerDeath: boolean | undefined;
+  readonly warmup: readonly WarmupRequest[];
   readonly serving: ServingKeys;
+  readonly lifetime: LifetimeKeys;
 }
 
 /** A parsed `model-config.yaml`. */
@@ -42,6 +50,7 @@ export const NO_MODEL_CONFIG: ParsedModelConfig = {
     maxWorkers: undefined,
     batchSize: undefined,
     maxBatchDelayMs: undefined,
+    batching: undefined,
     responseTimeoutSec: undefined,
     startupTimeoutSec: undefined,
     deviceType: undefined,
@@ -50,7 +59,10 @@ export const NO_MODEL_CONFIG: ParsedModelConfig = {
     clientTimeoutMs: undefined,
     jobQueueSize: undefined,
     useVenv: undefined,
+    retryOnWorkerDeath: undefined,
+    warmup: [],
     serving: NO_SERVING_KEYS,
+    lifetime: NO_LIFETIME_KEYS,
   },
   record: null,
   notices: [],
@@ -60,10 +72,8 @@ export const NO_MODEL_CONFIG: ParsedModelConfig = {
 export type WrongValues = 'refuse' | 'ignore';
 
 const FILE = 'model-config.yaml';
+const DEVICE_TYPES: readonly DeviceType[] = ['cpu', 'gpu'];
 const MAX_TIMER_MS = MAX_TIMER_SEC * 1000;
-
-/** Keys that TorchServe's server reads, or ours will, and that have no effect in this release. */
-const LATER_KEYS: readonly string[] = ['batching', 'retryOnWorkerDeath'];
 
 /**
  * Parses the text of `model-config.yaml`.
@@ -77,15 +87,19 @@ export async function parseModelConfig(text: string, wrongValues: WrongValues): 
     ...fields.workers(),
     batchSize: fields.wholeNumber('batchSize', 1, Number.MAX_SAFE_INTEGER, 'raise'),
     maxBatchDelayMs: fields.wholeNumber('maxBatchDelay', 0, MAX_TIMER_MS),
+    batching: fields.word('batching', BATCHING_WORDS),
     responseTimeoutSec: fields.wholeNumber('responseTimeout', 1, MAX_TIMER_SEC),
     startupTimeoutSec: fields.wholeNumber('startupTimeout', 1, MAX_TIMER_SEC),
-    deviceType: fields.deviceType(),
+    deviceType: fields.word('deviceType', DEVICE_TYPES),
     deviceIds: fields.deviceIds(),
     maxRetryTimeoutSec: fields.wholeNumber('maxRetryTimeoutInSec', 0, MAX_TIMER_SEC),
     clientTimeoutMs: fields.wholeNumber('clientTimeoutInMills', 0, MAX_TIMER_MS),
     jobQueueSize: fields.wholeNumber('jobQueueSize', 0, Number.MAX_SAFE_INTEGER),
     useVenv: fields.flag('useVenv'),
+    retryOnWorkerDeath: fields.flag('retryOnWorkerDeath'),
+    warmup: fields.warmup(),
     serving: fields.serving(),
+    lifetime: fields.lifetime(),
   };
   return { config, record, notices: [...fields.notices, ...fields.otherKeys()] };
 }
@@ -113,7 +127,7 @@ class ConfigFields {
   readonly notices: string[] = [];
   readonly #values: ReadonlyMap<string, unknown>;
   readonly #wrongValues: WrongValues;
-  readonly #known = new Set<string>(LATER_KEYS);
+  readonly #known = new Set<string>();
 
   constructor(values: ReadonlyMap<string, unknown>, wrongValues: WrongValues) {
     this.#values = values;
@@ -156,6 +170,20 @@ class ConfigFields {
     };
   }
 
+  warmup(): readonly WarmupRequest[] {
+    return parseWarmup(this.#read('warmup'), (key, expected, value) => this.#wrong(key, expected, value));
+  }
+
+  lifetime(): LifetimeKeys {
+    return {
+      maxRequestsPerWorker: this.wholeNumber('maxRequestsPerWorker', 0, Number.MAX_SAFE_INTEGER),
+      maxWorkerAgeSec: this.wholeNumber('maxWorkerAgeSec', 0, MAX_TIMER_SEC),
+      maxWorkerRssBytes: this.wholeNumber('maxWorkerRssBytes', 0, Number.MAX_SAFE_INTEGER),
+      maxSurge: this.wholeNumber('maxSurge', 0, MAX_SURGE),
+      targetQueueTimeMSec: this.wholeNumber('targetQueueTimeMSec', 1, MAX_TIMER_MS),
+    };
+  }
+
   flag(key: string): boolean | undefined {
     const value = this.#read(key);
     if (value === undefined || typeof value === 'boolean') return value;
@@ -187,11 +215,12 @@ class ConfigFields {
     this.notices.push(`${keys}: the model is served in one process, which is what these values amount to`);
   }
 
-  deviceType(): DeviceType | undefined {
-    const value = this.#read('deviceType');
+  /** One of these words, in any letter case. */
+  word<W extends string>(key: string, words: readonly W[]): W | undefined {
+    const value = this.#read(key);
     if (value === undefined) return undefined;
-    const word = typeof value === 'string' ? value.toLowerCase() : undefined;
-    return word === 'cpu' || word === 'gpu' ? word : this.#wrong('deviceType', 'expected cpu or gpu', value);
+    const lower = typeof value === 'string' ? value.toLowerCase() : undefined;
+    return words.find((word) => word === lower) ?? this.#wrong(key, `expected ${words.join(' or ')}`, value);
   }
 
   deviceIds(): readonly number[] | undefined {
@@ -202,14 +231,10 @@ class ConfigFields {
     return this.#wrong('deviceIds', 'expected a list of whole numbers of at least 0', value);
   }
 
-  /** Notices about keys that have no effect yet, and about those that look like a slip; all others are the handler's own. */
+  /** Notices about keys that look like a slip; all others are the handler's own. */
   otherKeys(): string[] {
     const notices: string[] = [];
-    for (const [key, value] of this.#values) {
-      // Switched off is what a key without effect amounts to anyway.
-      if (LATER_KEYS.includes(key) && value !== false) {
-        notices.push(`${FILE}: "${key}" is known, but not yet applied by this release`);
-      }
+    for (const key of this.#values.keys()) {
       const hint = this.#known.has(key) ? '' : didYouMean(key, this.#known);
       if (hint !== '') notices.push(`${FILE}: "${key}" is left to the handler${hint}`);
     }

@@ -11,6 +11,7 @@ import { findRuntime, RUNTIME_WORDS } from './runtime-name.ts';
 import type { ServerConfig } from './server-config.ts';
 import { servingMode } from './serving-mode.ts';
 import { archiveFirst, type RuntimeChoice, requestFirst } from './setting-precedence.ts';
+import { workerLifetime } from './worker-lifetime.ts';
 
 /** The fields of MANIFEST.json that matter here; undefined where the manifest says nothing. */
 export interface ManifestFields {
@@ -106,6 +107,7 @@ export async function compileModelSpec(inputs: ModelSpecInputs): Promise<Compile
     environment: undefined,
     batchSize: chosen.batchSize,
     maxBatchDelayMs: chosen.maxBatchDelayMs,
+    batching: chosen.batching,
     responseTimeoutSec: chosen.responseTimeoutSec,
     startupTimeoutSec: chosen.startupTimeoutSec,
     queueSize: config.jobQueueSize || server.jobQueueSize,
@@ -115,10 +117,13 @@ export async function compileModelSpec(inputs: ModelSpecInputs): Promise<Compile
     deviceIds: devices.deviceIds,
     initialMinWorkers: chosen.minWorkers,
     initialMaxWorkers: chosen.maxWorkers,
+    ...workerLifetime(config.lifetime, { maxSurge: chosen.maxSurge, deviceType: devices.deviceType }),
     loadedAtStartup: inputs.loadedAtStartup,
     sequences: mode.sequences,
     isContinuous: mode.isContinuous,
     needsIdleWorker: mode.needsIdleWorker,
+    retriesOnWorkerDeath: config.retryOnWorkerDeath === true && mode.sequences === undefined,
+    warmup: config.warmup,
   };
   return {
     spec,
@@ -127,6 +132,7 @@ export async function compileModelSpec(inputs: ModelSpecInputs): Promise<Compile
       ...devices.notices,
       ...packages.notices,
       ...mode.notices,
+      ...missedRetry(config, mode),
       ...missedEntry(operator, name, version),
     ],
   };
@@ -152,10 +158,15 @@ function modelName({ manifest, request, url, loadedAtStartup }: ModelSpecInputs)
     });
   }
   const name = manifest.modelName || (loadedAtStartup ? nameFromUrl(url) : '');
-  if (name === '') throw new ServingError('MANIFEST_INVALID', 'Model name is not defined.', { url });
+  if (name === '') {
+    const message = `Model name is not defined. ${NAMELESS}`;
+    throw new ServingError('MANIFEST_INVALID', message, { url, parameter: 'model_name', hint: NAMELESS });
+  }
   if (isModelName(name)) return name;
   throw new ServingError('MANIFEST_INVALID', `MANIFEST.json: model.modelName: ${NAME_RULE}`, { url, value: name });
 }
+
+const NAMELESS = 'The archive has no MANIFEST.json that names the model: register it with model_name=….';
 
 const NAME_RULE = `expected ${MODEL_NAME_RULE}; register the model with such a model_name`;
 
@@ -248,6 +259,17 @@ function resolveDevices({ deviceType, deviceIds }: ModelConfig, gpuCount: number
   const message = `model-config.yaml: deviceIds: there is no device ${absent}; this machine offers 0 to ${gpuCount - 1}`;
   if (isStrict) throw new ServingError('MANIFEST_INVALID', message, { parameter: 'deviceIds', value: `${absent}` });
   return { deviceType: 'gpu', deviceIds: undefined, notices: [`${message}; the list is ignored`] };
+}
+
+/** A second worker has nothing of the state that the first one had when it died. */
+function missedRetry(
+  { retryOnWorkerDeath }: ModelConfig,
+  { sequences }: Pick<ModelSpec, 'sequences'>,
+): readonly string[] {
+  if (retryOnWorkerDeath !== true || sequences === undefined) return [];
+  return [
+    'model-config.yaml: "retryOnWorkerDeath" has no effect with sequenceBatching: what a sequence has come to ends with its worker',
+  ];
 }
 
 /** An entry for another version is the usual reason why `models` seems to do nothing. */

@@ -10,6 +10,19 @@ import type { LoadModels } from './load-models-setting.ts';
 import type { ConfiguredModels } from './models-setting.ts';
 import type { AppliedKey, ServiceEnvelope } from './server-settings.ts';
 
+/** What clients of every listener have to keep to. */
+export interface ClientSettings {
+  readonly headerTimeoutSec: number;
+  /** How far a body may fall behind `minBytesPerSec`. */
+  readonly bodyTimeoutSec: number;
+  /** The rate at which a client has to send its body, and to take its answer. */
+  readonly minBytesPerSec: number;
+  readonly keepAliveTimeoutSec: number;
+  readonly maxConnections: number;
+  /** Connections that are kept for a client's next request. */
+  readonly maxIdleConnections: number;
+}
+
 /** Everything that the server was told, or not told, when it started. */
 export interface ServerConfig {
   /** The properties file that was read: an absolute path, undefined when there was none. */
@@ -39,6 +52,8 @@ export interface ServerConfig {
   readonly defaultStartupTimeoutSec: number;
   readonly unregisterModelTimeoutSec: number;
   readonly maxRequestBytes: number;
+  /** Most bytes of request bodies in memory at a time. */
+  readonly maxBufferedBytes: number;
   readonly maxResponseBytes: number;
   readonly decodeInputRequest: boolean;
   /** The interpreter of Python workers: a path, or a name to look for on PATH. */
@@ -67,6 +82,13 @@ export interface ServerConfig {
   readonly firstWorkerId: number;
   readonly enableMetricsApi: boolean;
   readonly metrics: MetricsSettings;
+  /** Between the signal to stop and the first refusal. */
+  readonly preStopDelaySec: number;
+  /** How long what was accepted may take once the server refuses the rest. */
+  readonly shutdownTimeoutSec: number;
+  readonly clients: ClientSettings;
+  /** Whether each request gets a line in the log. */
+  readonly hasAccessLog: boolean;
   /** Whether somebody chose that the management API may be open to the network; see start-rules. */
   readonly insecure: boolean;
   /** Where the value of each applied key came from. */

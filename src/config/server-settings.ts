@@ -61,6 +61,7 @@ export interface SettingValues {
   readonly default_startup_timeout: number;
   readonly unregister_model_timeout: number;
   readonly max_request_size: number;
+  readonly max_buffered_size: number | undefined;
   readonly max_response_size: number;
   readonly decode_input_request: boolean;
   readonly python: string;
@@ -85,6 +86,15 @@ export interface SettingValues {
   readonly ts_header_key_sequence_id: string;
   readonly ts_header_key_sequence_start: string;
   readonly ts_header_key_sequence_end: string;
+  readonly preStopDelay: number;
+  readonly shutdownTimeout: number;
+  readonly client_header_timeout: number;
+  readonly client_body_timeout: number;
+  readonly client_min_rate: number;
+  readonly keep_alive_timeout: number;
+  readonly max_connections: number;
+  readonly max_idle_connections: number;
+  readonly access_log: boolean;
 }
 
 export type AppliedKey = keyof SettingValues;
@@ -137,6 +147,7 @@ export const APPLIED_SETTINGS: { readonly [K in AppliedKey]: AppliedSetting<Sett
   default_startup_timeout: applied('TS_DEFAULT_STARTUP_TIMEOUT', '120', wholeNumber(1, MAX_TIMER_SEC)),
   unregister_model_timeout: applied('TS_UNREGISTER_MODEL_TIMEOUT', '120', wholeNumber(0, MAX_TIMER_SEC)),
   max_request_size: applied('TS_MAX_REQUEST_SIZE', (dialect) => `${dialect.defaults.maxRequestBytes}`, wholeNumber(1)),
+  max_buffered_size: applied('TS_MAX_BUFFERED_SIZE', '', optional(wholeNumber(1))),
   max_response_size: applied(
     'TS_MAX_RESPONSE_SIZE',
     (dialect) => `${dialect.defaults.maxResponseBytes}`,
@@ -167,6 +178,15 @@ export const APPLIED_SETTINGS: { readonly [K in AppliedKey]: AppliedSetting<Sett
   ts_header_key_sequence_id: applied('TS_HEADER_KEY_SEQUENCE_ID', SEQUENCE_HEADERS.id, parseHeaderName),
   ts_header_key_sequence_start: applied('TS_HEADER_KEY_SEQUENCE_START', SEQUENCE_HEADERS.start, parseHeaderName),
   ts_header_key_sequence_end: applied('TS_HEADER_KEY_SEQUENCE_END', SEQUENCE_HEADERS.end, parseHeaderName),
+  preStopDelay: applied('TS_PRE_STOP_DELAY', '0', wholeNumber(0, MAX_TIMER_SEC)),
+  shutdownTimeout: applied('TS_SHUTDOWN_TIMEOUT', '30', wholeNumber(0, MAX_TIMER_SEC)),
+  client_header_timeout: applied('TS_CLIENT_HEADER_TIMEOUT', '30', wholeNumber(1, MAX_TIMER_SEC)),
+  client_body_timeout: applied('TS_CLIENT_BODY_TIMEOUT', '30', wholeNumber(1, MAX_TIMER_SEC)),
+  client_min_rate: applied('TS_CLIENT_MIN_RATE', '1024', wholeNumber(1)),
+  keep_alive_timeout: applied('TS_KEEP_ALIVE_TIMEOUT', '75', wholeNumber(1, MAX_TIMER_SEC)),
+  max_connections: applied('TS_MAX_CONNECTIONS', '32768', wholeNumber(1)),
+  max_idle_connections: applied('TS_MAX_IDLE_CONNECTIONS', '16384', wholeNumber(1)),
+  access_log: applied('TS_ACCESS_LOG', 'true', parseBoolean),
 };
 
 /** TorchServe's debug mode attaches to a worker that somebody else started. */

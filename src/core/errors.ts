@@ -11,6 +11,13 @@ export const ERROR_CODES = {
   BODY_ENCODED: 'the request body has a Content-Encoding that is not read',
   MALFORMED_URL: 'the percent-encoding of the request URL is broken',
   BODY_TOO_LARGE: 'the request body is larger than max_request_size',
+  MALFORMED_REQUEST: 'what arrived is not valid HTTP',
+  REQUEST_TOO_SLOW: 'the client sends its request more slowly than the server waits for it',
+  URL_TOO_LONG: 'the URL of the request is longer than the server reads',
+  HEADERS_TOO_LARGE: 'the request has more headers, or longer ones, than the server reads',
+  TOO_MANY_CONNECTIONS: 'the listener has as many connections as it may hold, and all of them are busy',
+  BODY_NOT_STORED: 'a request body that is too large for memory could not be written to a file',
+  BUFFER_FULL: 'the request bodies in memory have reached max_buffered_size, or the share of one model in it',
   RESOURCE_NOT_FOUND: 'no route has this path',
   METHOD_NOT_ALLOWED: 'the path exists, but not with this method',
   HOST_NOT_ALLOWED: 'the Host header does not name this machine while the listener is on loopback',
@@ -27,8 +34,10 @@ export const ERROR_CODES = {
   URL_NOT_ALLOWED: 'the URL is not one from which the server may fetch archives',
   DOWNLOAD_FAILED: 'the archive could not be fetched from its URL',
   DOWNLOAD_NAME_TAKEN: 'the model store has another file of the name that a download would get',
+  STORAGE_FULL: 'the disk on which the server unpacks archives is full',
   CHECKSUM_MISMATCH: 'the archive does not have the SHA-256 that the registration asks for',
   ENVIRONMENT_FAILED: 'the Python packages that the model asks for could not be installed',
+  WORKER_NOT_FOUND: 'the version has no worker of this id',
   SCALE_SUPERSEDED: 'a later request changed the workers of this version before this one was done',
   HANDLER_NOT_FOUND: 'the worker found no such handler',
   HANDLER_IMPORT_FAILED: 'the handler module could not be imported',
@@ -36,12 +45,14 @@ export const ERROR_CODES = {
   MODEL_FILE_NOT_FOUND: 'a file that the model needs is not in the archive',
   WORKER_OUT_OF_MEMORY: 'the worker ran out of memory while it loaded the model',
   WORKER_CRASHED_AT_START: 'the worker process ended before it was ready',
+  WARMUP_FAILED: 'a warm-up request of the model failed',
   STARTUP_TIMEOUT: 'the worker was not ready within the start-up timeout',
   NO_WORKER: 'the model has no worker, and none is wanted',
   MODEL_UNAVAILABLE: 'the workers of the model cannot start at present',
   MODEL_STOPPING: 'the version is being unregistered or scaled to zero',
   SERVER_STOPPING: 'the server is shutting down',
   QUEUE_FULL: 'the queue of the model is full',
+  WAIT_TOO_LONG: 'at the present rate the answer would come later than the request allows',
   NO_IDLE_WORKER: 'every worker of the model is busy, and its requests may not wait',
   SEQUENCE_LIMIT: 'the model takes no further sequence, or no further request of this one, at present',
   SEQUENCE_CLOSED: 'the sequence is over, and its state is gone',
@@ -75,6 +86,8 @@ export interface ErrorDetails {
   readonly status?: number;
   /** The exit code of a worker that died; 137 for a SIGKILL that was not ours. */
   readonly exitCode?: number;
+  /** What would be possible instead of the method, for METHOD_NOT_ALLOWED. */
+  readonly methods?: readonly string[];
   /** Whole seconds after which trying again makes sense. */
   readonly retryAfterSec?: number;
   /** The last lines of a worker's trace, for the log and for describe. */

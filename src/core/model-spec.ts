@@ -1,6 +1,9 @@
 // What one registered version of a model is and how it is to be served: every setting resolved, no optionals that mean "default".
 // config/model-spec-compiler.ts compiles it from the manifest, model-config.yaml, the request and the server's settings.
+import type { Batching } from './batching.ts';
+import type { WorkerLimits } from './retirement.ts';
 import type { SequenceHeaderNames } from './sequence-headers.ts';
+import type { WarmupRequest } from './warmup-request.ts';
 
 /** What a worker runs. */
 export type RuntimeName = 'python' | 'node' | 'onnx';
@@ -52,6 +55,8 @@ export interface ModelSpec {
   /** At least 1. */
   readonly batchSize: number;
   readonly maxBatchDelayMs: number;
+  /** Whether batches are held only where that gains, or always. */
+  readonly batching: Batching;
   readonly responseTimeoutSec: number;
   readonly startupTimeoutSec: number;
   /** How many jobs may wait. */
@@ -65,6 +70,12 @@ export interface ModelSpec {
   readonly deviceIds: readonly number[] | undefined;
   readonly initialMinWorkers: number;
   readonly initialMaxWorkers: number;
+  /** When a worker is replaced by a fresh one. */
+  readonly workerLimits: WorkerLimits;
+  /** How many workers above the maximum there may be while one is replaced; with 0 the old one drains first. */
+  readonly maxSurge: number;
+  /** How long requests may wait before the load asks for more workers. */
+  readonly targetQueueMs: number;
   readonly loadedAtStartup: boolean;
   /** What binds requests of a sequence to one worker; undefined for a model without state. */
   readonly sequences: SequenceRules | undefined;
@@ -72,4 +83,8 @@ export interface ModelSpec {
   readonly isContinuous: boolean;
   /** Whether a request is refused when no worker could begin with it at once. */
   readonly needsIdleWorker: boolean;
+  /** Whether a request that a worker died of, or beside, is given to another one, once. */
+  readonly retriesOnWorkerDeath: boolean;
+  /** What every worker computes before it takes part. */
+  readonly warmup: readonly WarmupRequest[];
 }

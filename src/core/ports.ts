@@ -2,6 +2,7 @@
 import type { HeaderPair, Job, JobHolder } from './job.ts';
 import type { MetricKind } from './listed-metrics.ts';
 import type { ModelSignature } from './model-signature.ts';
+import type { ScalingReport } from './scale-policy.ts';
 import type { StartFailure } from './start-failure.ts';
 import type { WorkerDescription } from './worker-state.ts';
 
@@ -26,8 +27,11 @@ export interface BatchWorker extends JobHolder {
   readonly takesAnyTime: boolean;
   /** Whether it still has this job, which may be over for everybody else. */
   holds(job: Job): boolean;
-  /** Whether it would take one more batch, to begin with it as soon as it is done with what it has. */
-  takesAhead(): boolean;
+  /**
+   * Whether it would take one more batch, to begin with it as soon as it is done with what it has. A worker that is not alone takes less: another
+   * one could be free sooner.
+   */
+  takesAhead(isAlone: boolean): boolean;
   /** Jobs that it was given ahead, has not begun with, and that somebody still waits for. */
   readonly aheadJobs: number;
   /** Whether it computes something now. */
@@ -68,6 +72,15 @@ export interface WorkerPool {
   readonly maxWorkers: number;
   /** Resolves when all workers have been adjusted; fails with the reason of the first worker that did not start. */
   scale(request: ScaleRequest): Promise<void>;
+  /**
+   * Replaces a worker; resolves with the id of the one in its place, when that is ready and the old one has ended. Throws WORKER_NOT_FOUND at once;
+   * fails with the reason when the new one does not start: then the old one stays, unless it had to go first.
+   */
+  restart(id: string): Promise<string>;
+  /** Resolves when a worker is ready. Fails with the reason when none is wanted, when none can start, or when it takes longer than a start may. */
+  untilReady(): Promise<void>;
+  /** How the pool follows the load; undefined where the number of its workers is fixed. */
+  scaling(): ScalingReport | undefined;
   describe(): Promise<WorkerDescription[]>;
   /** Inputs and outputs as a loaded worker told them; undefined before the first is ready and for handlers that do not say. */
   signature(): ModelSignature | undefined;
@@ -86,11 +99,11 @@ export interface WorkerPool {
   stop(drainMs: number): Promise<void>;
 }
 
-/** Names a worker in the log. */
+/** Names a worker in the log, or its version as a whole. */
 export interface WorkerTag {
   readonly model: string;
   readonly version: string;
-  readonly worker: string;
+  readonly worker: string | undefined;
 }
 
 /** Where workers' words and fates are written down. */

@@ -23,6 +23,11 @@ export class Registry {
     model.versions.set(label, version);
   }
 
+  /** Whether there is any version of this name. */
+  has(name: string): boolean {
+    return this.#models.has(name);
+  }
+
   /** Throws when this version is registered already. */
   checkFree(name: string, label: string): void {
     if (this.#models.get(name)?.versions.has(label) === true) {

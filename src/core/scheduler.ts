@@ -1,19 +1,27 @@
 // The heart of one model version: takes jobs in, lets them wait in its queue (WaitingJobs), and gives them to workers that have room. Everything a
 // job can meet before and beside its worker (refusal, expiry, cancellation, return after a death) happens here.
-import { planBatch } from './batching.ts';
-import { ServingError } from './errors.ts';
+import { type BatchTime, BatchTimes } from './batch-time.ts';
+import { type Batching, planBatch } from './batching.ts';
+import type { ServingError } from './errors.ts';
 import { Job, type JobKeeper, type JobRequest } from './job.ts';
+import { sortLosses } from './lost-jobs.ts';
 import type { BatchWorker, Clock, ServingObserver, Timer } from './ports.ts';
+import { ReadyWorkers } from './ready-workers.ts';
+import { deadlineExceeded, noIdleWorker, queueFull, waitTooLong } from './refusals.ts';
+import { Throughput } from './throughput.ts';
 import type { WaitingJobs } from './waiting-jobs.ts';
 
 export interface SchedulerOptions {
   readonly model: string;
   readonly batchSize: number;
   readonly maxBatchDelayMs: number;
+  readonly batching: Batching;
   /** Where jobs wait. */
   readonly queue: WaitingJobs;
   /** Whether a job is refused when no worker could begin with it at once. */
   readonly needsIdleWorker: boolean;
+  /** Whether a job that a dead worker had begun with may go to another one, once. */
+  readonly retriesOnWorkerDeath: boolean;
   readonly clock: Clock;
   readonly observer: ServingObserver;
 }
@@ -21,16 +29,18 @@ export interface SchedulerOptions {
 /** Why new jobs are turned away, worded for one request. */
 export type Refusal = (request: JobRequest) => ServingError;
 
-/** How often a job may come back from workers that died before they had begun with it. */
-const MAX_TIMES_GIVEN_BACK = 2;
+/** Nobody is told to come back later than this: by then everything may be different. */
+const MAX_RETRY_AFTER_SEC = 60;
 
 let lastJobId = 0;
 
 export class Scheduler implements JobKeeper {
   readonly #options: SchedulerOptions;
   readonly #queue: WaitingJobs;
-  readonly #workers = new Set<BatchWorker>();
+  readonly #workers = new ReadyWorkers();
   readonly #deadlines = new Map<Job, Timer>();
+  readonly #batchTimes = new BatchTimes();
+  readonly #throughput = new Throughput();
   #running = 0;
   #refusal: Refusal | undefined;
   #holdTimer: Timer | undefined;
@@ -43,12 +53,12 @@ export class Scheduler implements JobKeeper {
 
   /** Jobs that wait for a worker to begin with them. */
   get waiting(): number {
-    return this.#queue.length + this.#ahead();
+    return this.#queue.length + this.#workers.aheadJobs;
   }
 
   /** Jobs that a worker has. */
   get running(): number {
-    return this.#running - this.#ahead();
+    return this.#running - this.#workers.aheadJobs;
   }
 
   /** How many more jobs may wait. */
@@ -59,16 +69,31 @@ export class Scheduler implements JobKeeper {
   /** Takes a job in, or throws why not. `deadlineAt` is monotonic; Infinity for none. */
   submit(request: JobRequest, deadlineAt: number): Job {
     if (this.#refusal !== undefined) throw this.#refusal(request);
-    if (this.remainingCapacity === 0) throw this.#queueFull(request);
-    if (this.#options.needsIdleWorker && this.#queue.length >= this.#idleWorkers()) throw this.#noIdleWorker(request);
-    lastJobId += 1;
     const now = this.#options.clock.now();
+    this.#admit(request, deadlineAt - now);
+    lastJobId += 1;
     const job = new Job(lastJobId, request, now, deadlineAt, this);
     this.#queue.push(job);
     if (deadlineAt !== Infinity) this.#armDeadline(job, now);
     this.#options.observer.queued(job);
     this.pump();
     return job;
+  }
+
+  /** What batches of this version cost, as far as it is known. */
+  get batchTime(): BatchTime | undefined {
+    return this.#batchTimes.fit();
+  }
+
+  /** Whole seconds until what waits now will have been given out, at the present rate; at least 1. */
+  get retryAfterSec(): number {
+    const waitMs = this.#throughput.timeForMs(this.waiting) ?? 0;
+    return Math.min(MAX_RETRY_AFTER_SEC, Math.max(1, Math.ceil(waitMs / 1000)));
+  }
+
+  /** A worker has computed a batch. */
+  computed(size: number, tookMs: number): void {
+    this.#batchTimes.took(size, tookMs);
   }
 
   /** From now on every new job meets this refusal; what waits is kept. Undefined opens the door again. */
@@ -83,7 +108,7 @@ export class Scheduler implements JobKeeper {
 
   /** A worker is ready: it takes part from now on, also in what others were given ahead. */
   addWorker(worker: BatchWorker): void {
-    for (const other of this.#workers) void other.recall().then((jobs) => this.#requeue(jobs));
+    for (const other of this.#workers.all()) void other.recall().then((jobs) => this.#requeue(jobs));
     this.#workers.add(worker);
     this.#queue.workerJoined(worker);
     this.pump();
@@ -97,14 +122,13 @@ export class Scheduler implements JobKeeper {
   }
 
   /**
-   * Jobs that a dead worker held but never started go back into the queue, ahead of all that came later. Those that have come back too
-   * often fail: it may be they that end the workers.
+   * The jobs that a dead worker had: what may be computed by another goes back into the queue, ahead of all that came later, and the others
+   * fail, those that were begun with with `death`. Returns those that seem to end workers.
    */
-  takeBack(jobs: readonly Job[]): void {
-    const held = jobs.filter((job) => job.state === 'held');
-    for (const job of held) job.timesGivenBack += 1;
-    for (const job of held) if (job.timesGivenBack > MAX_TIMES_GIVEN_BACK) job.fail(this.#workersDied(job));
-    this.#requeue(held);
+  takeBack(jobs: readonly Job[], death: ServingError): readonly Job[] {
+    const { back, poison } = sortLosses(jobs, death, this.#options);
+    this.#requeue(back);
+    return poison;
   }
 
   /** Resolves when nothing waits and nothing runs. */
@@ -117,28 +141,8 @@ export class Scheduler implements JobKeeper {
   pump(): void {
     this.#holdTimer?.cancel();
     this.#holdTimer = undefined;
-    const { batchSize, clock } = this.#options;
-    while (this.#queue.length > 0) {
-      const worker = this.#mostAppealing();
-      if (worker === undefined) {
-        this.#giveAhead();
-        return;
-      }
-      const run = this.#queue.run(Math.min(batchSize, worker.room()), worker);
-      const situation = {
-        waiting: run.length,
-        isClosed: run.isClosed || run.length === worker.room() || worker.takesAnyTime,
-        oldestArrivedAt: run.oldestArrivedAt,
-        isAnotherWorkerBusy: this.#isAnotherBusy(worker),
-      };
-      const now = clock.now();
-      const plan = planBatch(situation, this.#options, now);
-      if (plan.action === 'wait') {
-        this.#holdTimer = clock.after(plan.untilAt - now, () => this.pump());
-        return;
-      }
-      this.#give(worker, plan.size, now);
-    }
+    this.#giveOut();
+    this.#throughput.look(this.#queue.length > 0 && this.#workers.size > 0, this.#options.clock.now());
   }
 
   abandoned(job: Job, error: ServingError): void {
@@ -161,10 +165,58 @@ export class Scheduler implements JobKeeper {
       timer.cancel();
       this.#deadlines.delete(job);
     }
-    if (job.worker !== undefined) this.#running -= 1;
-    this.#options.observer.finished(job, error?.code, this.#options.clock.now() - job.arrivedAt);
+    const now = this.#options.clock.now();
+    if (job.worker !== undefined) {
+      this.#running -= 1;
+      // What nobody waits for any more keeps its worker all the same.
+      if (error?.code !== 'DEADLINE_EXCEEDED' && error?.code !== 'CANCELLED') this.#throughput.finished(now);
+    }
+    this.#options.observer.finished(job, error?.code, now - job.arrivedAt);
     if (this.#queue.length === 0 && this.#running === 0) {
       for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    }
+  }
+
+  /** Throws why a job that allows so much time is not taken in. */
+  #admit(request: JobRequest, allowedMs: number): void {
+    const { model, needsIdleWorker } = this.#options;
+    if (this.remainingCapacity === 0) throw queueFull(model, request, this.#queue.capacity, this.retryAfterSec);
+    if (needsIdleWorker && this.#queue.length >= this.#workers.idle)
+      throw noIdleWorker(model, request, this.retryAfterSec);
+    if (allowedMs === Infinity || this.#queue.length === 0 || !this.#queue.isShared) return;
+    const before = this.#queue.lengthUpTo(request.priority) + this.#running;
+    const expectedMs = this.#throughput.timeForMs(before + 1) ?? 0;
+    if (expectedMs > allowedMs)
+      throw waitTooLong(model, request, { allowedMs, expectedMs, retryAfterSec: this.retryAfterSec });
+  }
+
+  #giveOut(): void {
+    const { clock } = this.#options;
+    while (this.#queue.length > 0) {
+      const worker = this.#workers.mostAppealing(this.#queue);
+      if (worker === undefined) {
+        this.#giveAhead();
+        return;
+      }
+      const limit = Math.min(this.#options.batchSize, worker.room());
+      const run = this.#queue.run(limit, worker);
+      const isAnotherWorkerBusy = this.#workers.isAnotherBusy(worker);
+      const batchTime = isAnotherWorkerBusy ? this.batchTime : undefined;
+      const situation = {
+        waiting: run.length,
+        isClosed: run.isClosed || run.length === worker.room() || worker.takesAnyTime,
+        oldestArrivedAt: run.oldestArrivedAt,
+        isAnotherWorkerBusy,
+        batchTime,
+        soonestDeadlineAt: batchTime === undefined ? Infinity : this.#queue.soonestDeadlineAt(limit),
+      };
+      const now = clock.now();
+      const plan = planBatch(situation, this.#options, now);
+      if (plan.action === 'wait') {
+        this.#holdTimer = clock.after(plan.untilAt - now, () => this.pump());
+        return;
+      }
+      this.#give(worker, plan.size, now);
     }
   }
 
@@ -181,17 +233,17 @@ export class Scheduler implements JobKeeper {
   }
 
   /**
-   * Full batches for a worker that computes, so that it need not wait for the server between two of them. Only where it is the only one: of
-   * several, another could be free sooner. Where batches have several jobs, a full one stays behind: a worker that was through sooner than
-   * jobs come would take small batches.
+   * Full batches for workers that compute, so that they need not wait for the server between two of them. Where batches have several jobs, a
+   * full one stays behind: a worker that was through sooner than jobs come would take small batches.
    */
   #giveAhead(): void {
-    if (this.#workers.size !== 1 || !this.#queue.goesAhead) return;
+    if (!this.#queue.isShared) return;
     const { batchSize, clock } = this.#options;
     const needed = batchSize === 1 ? 1 : 2 * batchSize;
-    for (const worker of this.#workers) {
-      while (this.#queue.run(needed, worker).length === needed && worker.takesAhead())
-        this.#give(worker, batchSize, clock.now());
+    while (this.#queue.length >= needed) {
+      const worker = this.#workers.leastAhead();
+      if (worker === undefined || this.#queue.run(needed, worker).length < needed) return;
+      this.#give(worker, batchSize, clock.now());
     }
   }
 
@@ -202,7 +254,7 @@ export class Scheduler implements JobKeeper {
     const alive = expired.length === 0 ? taken : taken.filter((job) => job.deadlineAt > now);
     if (alive.length > 0) this.#dispatch(worker, alive);
     // Their timers come late when the event loop was busy; a worker must not compute what nobody waits for.
-    for (const job of expired) job.fail(deadlineExceeded(job, this.#options.model));
+    for (const job of expired) job.fail(deadlineExceeded(this.#options.model, job));
   }
 
   #dispatch(worker: BatchWorker, batch: readonly Job[]): void {
@@ -214,69 +266,8 @@ export class Scheduler implements JobKeeper {
     worker.run(batch);
   }
 
-  /** The worker that something should be given to first; undefined when nothing can be given out. */
-  #mostAppealing(): BatchWorker | undefined {
-    let best: BatchWorker | undefined;
-    let most = 0;
-    for (const worker of this.#workers) {
-      const appeal = this.#queue.appeal(worker);
-      if (appeal <= most) continue;
-      best = worker;
-      most = appeal;
-    }
-    return best;
-  }
-
-  /** Workers that could begin with something at once. */
-  #idleWorkers(): number {
-    let idle = 0;
-    for (const worker of this.#workers) if (worker.room() > 0) idle += 1;
-    return idle;
-  }
-
-  #ahead(): number {
-    let jobs = 0;
-    for (const worker of this.#workers) jobs += worker.aheadJobs;
-    return jobs;
-  }
-
-  #isAnotherBusy(worker: BatchWorker): boolean {
-    for (const other of this.#workers) if (other !== worker && other.isBusy()) return true;
-    return false;
-  }
-
   #armDeadline(job: Job, now: number): void {
-    const expire = () => this.abandoned(job, deadlineExceeded(job, this.#options.model));
+    const expire = () => this.abandoned(job, deadlineExceeded(this.#options.model, job));
     this.#deadlines.set(job, this.#options.clock.after(Math.max(0, job.deadlineAt - now), expire));
   }
-
-  #workersDied(job: Job): ServingError {
-    const { model } = this.#options;
-    const message = `${job.timesGivenBack} workers of model ${model} died one after the other before they had begun with the request; their log says why.`;
-    return new ServingError('WORKER_DIED', message, { ...namesOf(model, job.request), retryAfterSec: 1 });
-  }
-
-  #queueFull(request: JobRequest): ServingError {
-    const { model, queue } = this.#options;
-    const message = `The queue of model ${model} is full: ${queue.capacity} requests wait already. Try again later, add workers, or raise job_queue_size.`;
-    return new ServingError('QUEUE_FULL', message, { ...namesOf(model, request), retryAfterSec: 1 });
-  }
-
-  #noIdleWorker(request: JobRequest): ServingError {
-    const { model } = this.#options;
-    const message = `Every worker of model ${model} is busy, and its useJobTicket lets no request wait. Try again later, or add workers.`;
-    return new ServingError('NO_IDLE_WORKER', message, { ...namesOf(model, request), retryAfterSec: 1 });
-  }
-}
-
-/** The model, and the version where the caller named one, as error details. */
-export function namesOf(model: string, request: JobRequest): { model: string; version?: string } {
-  return request.requestedVersion === undefined ? { model } : { model, version: request.requestedVersion };
-}
-
-function deadlineExceeded(job: Job, model: string): ServingError {
-  const allowedMs = Math.round(job.deadlineAt - job.arrivedAt);
-  const where = job.state === 'queued' ? 'while it waited for a worker' : 'while the model computed it';
-  const message = `The request allowed ${allowedMs} ms, and they were over ${where}.`;
-  return new ServingError('DEADLINE_EXCEEDED', message, namesOf(model, job.request));
 }

@@ -16,6 +16,27 @@ export const SEQUENCE_HEADERS: SequenceHeaderNames = {
   end: 'ts_request_sequence_end',
 };
 
+/** The environment variables by which workers are told the names. */
+const VARIABLES: SequenceHeaderNames = {
+  id: 'TS_REQUEST_SEQUENCE_ID',
+  start: 'TS_REQUEST_SEQUENCE_START',
+  end: 'TS_REQUEST_SEQUENCE_END',
+};
+
+/** The names as variables for a worker. */
+export function sequenceVariables({ id, start, end }: SequenceHeaderNames): Readonly<Record<string, string>> {
+  return { [VARIABLES.id]: id, [VARIABLES.start]: start, [VARIABLES.end]: end };
+}
+
+/** The names as a worker finds them among its variables. */
+export function sequenceNamesIn(env: Readonly<Record<string, string | undefined>>): SequenceHeaderNames {
+  return {
+    id: env[VARIABLES.id] ?? SEQUENCE_HEADERS.id,
+    start: env[VARIABLES.start] ?? SEQUENCE_HEADERS.start,
+    end: env[VARIABLES.end] ?? SEQUENCE_HEADERS.end,
+  };
+}
+
 /** What a request says about its sequence. */
 export interface SequenceMarks {
   /** Undefined when it names none. */

@@ -1,58 +1,56 @@
 // One HTTP request and its answer. Answers are written straight to the socket's response, because names, order and letter case of headers
 // are part of the interface, and payload chunks must not be copied.
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Dialect } from '../config/dialect.ts';
-import { ServingError, toServingError } from '../core/errors.ts';
+import { type ErrorCode, ServingError, toServingError } from '../core/errors.ts';
 import type { HeaderPair } from '../core/job.ts';
-import type { Log } from '../telemetry/logger.ts';
-import type { ServerMetrics } from '../telemetry/server-metrics.ts';
+import type { Body } from './arriving-body.ts';
+import { answerWhileReading, breakOff } from './connection-end.ts';
+import type { Connection, UnderWay } from './connections.ts';
+import type { ListenerContext } from './exchange-context.ts';
 import { logFailure } from './failure-log.ts';
 import { type ErrorDocument, errorDocument } from './http-errors.ts';
 import { prettyJson } from './pretty-json.ts';
-import { type Body, readRequestBody } from './request-body.ts';
+import { readRequestBody } from './request-body.ts';
+import { requestIdOf } from './request-id.ts';
 
-const CLIENT_REQUEST_ID = /^[\w.:@/+=-]{1,128}$/;
-
-/** How long a client may take to make room for the next part of a stream before its stream ends. */
-const READER_PATIENCE_MS = 30_000;
-
-/** How much of a refused body is still read, so that the client gets to see the answer. */
-const LINGER_MS = 2_000;
+/** What the log says of a request whose client left before its answer; the number that proxies use. */
+const CLIENT_GONE_STATUS = 499;
 
 /** A body up to this length becomes a string of its bytes, because Node sends a string together with the head, and a buffer on its own. */
 const SMALL_BODY_BYTES = 8 * 1024;
 
-/** What every exchange of a server shares. */
-export interface ExchangeContext {
-  readonly dialect: Dialect;
-  readonly maxRequestBytes: number;
-  readonly log: Log;
-  readonly metrics: ServerMetrics;
-  /** While true, connections end with their answers. */
-  isStopping(): boolean;
-}
+/** Errors that a client gets while it still sends its body. */
+const REFUSED_BODIES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BODY_TOO_LARGE', 'BUFFER_FULL', 'BODY_NOT_STORED']);
 
-export class Exchange {
+/** The form in which a protocol wants its error documents. */
+export type DescribeError = (document: ErrorDocument) => object;
+
+export class Exchange implements UnderWay {
   readonly request: IncomingMessage;
   readonly params: Readonly<Record<string, string | undefined>>;
   readonly requestId: string;
   readonly #response: ServerResponse;
-  readonly #context: ExchangeContext;
+  readonly #context: ListenerContext;
+  readonly #describeError: DescribeError;
+  readonly #connection: Connection | undefined;
+  readonly #beganAt = performance.now();
 
   constructor(
-    context: ExchangeContext,
+    context: ListenerContext,
     request: IncomingMessage,
     response: ServerResponse,
     params: Readonly<Record<string, string | undefined>>,
+    describeError: DescribeError = (document) => document,
   ) {
     this.#context = context;
     this.#response = response;
+    this.#describeError = describeError;
     this.request = request;
     this.params = params;
-    this.requestId = context.dialect.http.isClientRequestIdKept
-      ? (clientRequestId(request) ?? randomUUID())
-      : randomUUID();
+    this.#connection = context.connections.find(request.socket);
+    if (this.#connection !== undefined) context.connections.begin(this.#connection, this, response);
+    response.on('close', () => this.#over());
+    this.requestId = requestIdOf(request, context.dialect.http.isClientRequestIdKept);
     response.sendDate = false;
   }
 
@@ -82,9 +80,21 @@ export class Exchange {
     return Array.isArray(value) ? value[0] : value;
   }
 
-  /** Reads the body, never more than `max_request_size` of it; see readRequestBody for its failures. */
-  readBody(): Promise<Body> {
-    return readRequestBody(this.request, this.#context.maxRequestBytes);
+  /**
+   * Reads the body, never more than `max_request_size` of it, into memory or a file; the caller discards it. `owner` is the model that it is
+   * counted for, "" for none. See readRequestBody for its failures.
+   */
+  async readBody(owner: string): Promise<Body> {
+    const { request } = this;
+    const { bodies, pace } = this.#context;
+    const { 'content-length': declared, 'transfer-encoding': encoding } = request.headers;
+    if (declared === undefined && encoding === undefined) return readRequestBody(request, bodies, owner);
+    const upload = pace.receive(request, true, () => this.giveUp(bodyTooSlow()));
+    try {
+      return await readRequestBody(request, bodies, owner);
+    } finally {
+      pace.received(upload);
+    }
   }
 
   /** Calls back if the client goes away before its answer is complete; at once when it has gone already. */
@@ -123,6 +133,7 @@ export class Exchange {
       for (const chunk of chunks) this.#response.write(chunk);
       this.#response.end();
     }
+    if (this.#response.writableLength > 0) this.#context.pace.send(this.#response);
   }
 
   /** Begins an answer whose length is not known yet. */
@@ -139,26 +150,66 @@ export class Exchange {
 
   endStream(): void {
     this.#response.end();
+    if (this.#response.writableLength > 0) this.#context.pace.send(this.#response);
   }
 
-  /**
-   * Answers with the error document, in the form that `describe` gives it, or breaks the connection off when an answer has begun already.
-   */
-  fail(thrown: unknown, describe: (document: ErrorDocument) => object = (document) => document): void {
+  /** Answers with the error document, or breaks the connection off when an answer has begun already. After a whole answer it does nothing. */
+  fail(thrown: unknown): void {
     const error = toServingError(thrown);
     logFailure(this.#context.log, this.requestId, error);
+    if (this.#response.writableEnded) return;
     if (this.#response.headersSent) {
-      this.#breakOff();
+      breakOff(this.#response);
       return;
     }
     const { dialect } = this.#context;
     const document = errorDocument(dialect, error);
-    const { retryAfterSec } = error.details;
+    const { retryAfterSec, methods } = error.details;
+    const added: HeaderPair[] = [];
     // Only "unavailable" promises a better answer later; a dialect that words the same failure as 500 does not.
-    const retryAfter: HeaderPair[] =
-      retryAfterSec === undefined || document.code !== 503 ? [] : [['Retry-After', String(retryAfterSec)]];
-    if (error.code === 'BODY_TOO_LARGE') this.#refuseBody(document.code, describe(document));
-    else this.json(document.code, describe(document), retryAfter);
+    if (retryAfterSec !== undefined && document.code === 503) added.push(['Retry-After', String(retryAfterSec)]);
+    if (methods !== undefined && dialect.http.isAllowSent) added.push(['Allow', methods.join(', ')]);
+    const described = this.#describeError(document);
+    if (REFUSED_BODIES.has(error.code)) this.#refuseBody(document.code, described, added);
+    else this.json(document.code, described, added);
+  }
+
+  /** The answer has ended, or its connection has. */
+  #over(): void {
+    const { request } = this;
+    const { connections, pace, access } = this.#context;
+    const response = this.#response;
+    // What nobody read is still on its way; the connection's next request comes behind it.
+    if (!request.complete && !request.socket.destroyed) pace.receive(request, false, () => request.socket.destroy());
+    if (this.#connection !== undefined) connections.end(this.#connection);
+    access?.add({
+      requestId: this.requestId,
+      method: request.method ?? '',
+      path: (request.url ?? '').split('?', 1)[0] ?? '',
+      status: response.headersSent ? response.statusCode : CLIENT_GONE_STATUS,
+      tookMs: performance.now() - this.#beganAt,
+      remote: this.#connection?.remote ?? '',
+      // A response lets its socket go when it has been handed over whole.
+      isCut: !response.writableFinished || response.socket !== null,
+    });
+  }
+
+  get hasBegunAnswer(): boolean {
+    return this.#response.headersSent;
+  }
+
+  /** Ends a request whose body will not come: with this error where there is no answer yet, and with its connection. */
+  giveUp(error: ServingError): void {
+    const { request } = this;
+    const response = this.#response;
+    if (this.hasBegunAnswer) {
+      request.socket.destroy();
+      return;
+    }
+    response.shouldKeepAlive = false;
+    // A request whose answer is complete hears nothing more of its connection; whoever reads its body has to.
+    response.on('close', () => request.destroy());
+    this.fail(error);
   }
 
   #head(status: number, reason: string, headers: readonly HeaderPair[], framing: readonly string[]): void {
@@ -171,7 +222,7 @@ export class Exchange {
       ...dialect.http.extraHeaders,
       ...framing,
       'connection',
-      this.#connection(status),
+      this.#connectionHeader(status),
     );
     try {
       this.#response.writeHead(status, reason, flat);
@@ -186,67 +237,47 @@ export class Exchange {
     metrics.responded(status);
   }
 
-  #connection(status: number): string {
+  #connectionHeader(status: number): string {
     const isEnding = this.#context.isStopping() || (status >= 400 && this.#context.dialect.http.isClosedOnError);
     return isEnding || !this.#response.shouldKeepAlive ? 'close' : 'keep-alive';
   }
 
-  /**
-   * Answers at once, and goes on reading for a moment: closing with unread bytes would reset the connection and take the answer away from
-   * a client that is still sending.
-   */
-  #refuseBody(status: number, document: object): void {
-    const { dialect } = this.#context;
-    const text = dialect.http.isTooLargeBare ? '' : prettyJson(document);
-    const head = dialect.http.isTooLargeBare
-      ? []
-      : ['content-type', 'application/json', 'x-request-id', this.requestId];
-    const close = dialect.http.isTooLargeBare ? [] : ['connection', 'close'];
+  /** Answers at once, while the body still arrives. */
+  #refuseBody(status: number, document: object, added: readonly HeaderPair[]): void {
+    const { dialect, metrics } = this.#context;
+    const isBare = dialect.http.isTooLargeBare && status === 413;
+    const text = isBare ? '' : prettyJson(document);
+    const head = isBare ? [] : ['content-type', 'application/json', ...added.flat(), 'x-request-id', this.requestId];
+    const close = isBare ? [] : ['connection', 'close'];
     const headers = [...head, 'content-length', String(Buffer.byteLength(text)), ...close];
     const response = this.#response;
     response.shouldKeepAlive = false;
     // The connection ends all the same; Node would say so in a header that the bare answer does not have.
-    if (dialect.http.isTooLargeBare) response.removeHeader('connection');
+    if (isBare) response.removeHeader('connection');
     response.writeHead(status, dialect.http.reasonOf(status), headers);
-    response.write(text);
-    response.flushHeaders();
-    const end = () => {
-      clearTimeout(timer);
-      response.end();
-    };
-    const timer = setTimeout(end, LINGER_MS);
-    this.request.removeAllListeners('data');
-    this.request.on('end', end);
-    this.request.on('close', end);
-    this.request.resume();
-  }
-
-  /** Ends the connection without the mark that an answer is complete, behind what was already written if the client takes it soon. */
-  #breakOff(): void {
-    const response = this.#response;
-    const timer = setTimeout(() => response.destroy(), LINGER_MS);
-    response.once('close', () => clearTimeout(timer));
-    if (response.destroyed || response.socket === null) response.destroy();
-    else response.socket.destroySoon();
+    metrics.responded(status);
+    answerWhileReading(this.request, response, text);
   }
 
   #drained(): Promise<void> {
     const response = this.#response;
+    const { pace } = this.#context;
+    pace.send(response);
     return new Promise((resolve) => {
       const done = () => {
-        clearTimeout(timer);
+        pace.taken(response);
         response.off('drain', done);
         response.off('close', done);
         resolve();
       };
-      const timer = setTimeout(() => response.destroy(), READER_PATIENCE_MS);
       response.on('drain', done);
       response.on('close', done);
     });
   }
 }
 
-function clientRequestId(request: IncomingMessage): string | undefined {
-  const id = request.headers['x-request-id'];
-  return typeof id === 'string' && CLIENT_REQUEST_ID.test(id) ? id : undefined;
+function bodyTooSlow(): ServingError {
+  const message =
+    'The body of the request came too slowly; client_min_rate and client_body_timeout set what is waited for.';
+  return new ServingError('REQUEST_TOO_SLOW', message);
 }

@@ -2,8 +2,9 @@
 import type { ErrorCode, ServingError } from '../core/errors.ts';
 import type { Log } from '../telemetry/logger.ts';
 
-/** Failures of handlers and workers: those that somebody has to look into. Refusals under load are counted instead. */
+/** Failures of handlers, workers and disks: those that somebody has to look into. Refusals under load are counted instead. */
 const LOGGED_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'BODY_NOT_STORED',
   'RESPONSE_TIMEOUT',
   'WORKER_DIED',
   'PREDICTION_FAILED',

@@ -4,17 +4,18 @@ import type { AddressInfo, Socket } from 'node:net';
 import createRouter from 'find-my-way';
 import { formatListenAddress, isLoopback, type ListenAddress } from '../config/listen-address.ts';
 import { ServingError } from '../core/errors.ts';
-import { Exchange, type ExchangeContext } from './exchange.ts';
-import { errorDocument } from './http-errors.ts';
-import { checkHost, checkOrigin } from './listener-guard.ts';
+import { type ConnectionLimits, Connections } from './connections.ts';
+import { Doorkeeper } from './doorkeeper.ts';
+import { Exchange } from './exchange.ts';
+import type { ExchangeContext, ListenerContext } from './exchange-context.ts';
+import { checkHead, checkHost, checkOrigin, MAX_HEAD_BYTES } from './listener-guard.ts';
 import type { Operation } from './operation.ts';
-import { prettyJson } from './pretty-json.ts';
+import type { ParserError } from './raw-answer.ts';
 import { isPathOf, routerPath } from './route-path.ts';
 import { removeStaleSocket } from './stale-socket.ts';
 
-const HEADERS_TIMEOUT_MS = 60_000;
-const REQUEST_TIMEOUT_MS = 300_000;
-const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** How often Node looks for requests whose headers take too long. */
+const HEADERS_CHECK_MS = 1_000;
 /** A model's name, or any other part of a path, may have this many characters. */
 const MAX_PATH_PART_LENGTH = 1024;
 /** When the listener closes, how long the last answers may take to reach their clients. */
@@ -26,16 +27,33 @@ export interface HttpServerOptions {
   readonly operations: readonly Operation[];
   /** Refuses browsers' requests from other sites. */
   readonly isManagement: boolean;
+  readonly limits: ListenerLimits;
+}
+
+/** What clients of a listener have to keep to, besides the pace of bodies and answers. */
+export interface ListenerLimits extends ConnectionLimits {
+  readonly headerTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
 }
 
 export class HttpServer {
   readonly #server: Server;
   readonly #options: HttpServerOptions;
+  readonly #connections: Connections;
+  readonly #doorkeeper: Doorkeeper;
   #closed: Promise<void> = Promise.resolve();
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#server = createListener(options);
+    this.#connections = new Connections(options.limits, () => performance.now());
+    const context = { ...options.context, connections: this.#connections };
+    this.#doorkeeper = new Doorkeeper(context, () => performance.now());
+    this.#server = createListener(options, context, this.#doorkeeper);
+  }
+
+  /** Requests whose answers have not ended. */
+  get requestsUnderWay(): number {
+    return this.#connections.underWay;
   }
 
   /** Opens the listener and returns where it listens: `http://host:port` or `unix:/path`. */
@@ -49,6 +67,7 @@ export class HttpServer {
         address.scheme === 'unix' ? { path: address.path } : { host: address.host, port: address.port },
         () => {
           server.off('error', reject);
+          server.on('error', (error) => this.#doorkeeper.acceptFailed(error));
           resolve();
         },
       );
@@ -58,15 +77,15 @@ export class HttpServer {
     return formatListenAddress({ ...address, port });
   }
 
-  /** Takes no new connections; those that are idle end now, the others with their answers. */
+  /** Takes no new connections; those that are kept for a next request end now, the others with their answers. */
   stopListening(): void {
     this.#closed = new Promise((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeIdleConnections();
+    this.#connections.closeIdle();
   }
 
   /** Resolves when every connection has ended; those that take longer than a moment are cut. */
   async close(): Promise<void> {
-    this.#server.closeIdleConnections();
+    this.#connections.closeUnused();
     const timer = setTimeout(() => this.#server.closeAllConnections(), LAST_BYTES_MS);
     await this.#closed;
     clearTimeout(timer);
@@ -75,13 +94,13 @@ export class HttpServer {
 
 type Params = Exchange['params'];
 
-function createListener(options: HttpServerOptions): Server {
-  const { context, operations } = options;
+function createListener(options: HttpServerOptions, context: ListenerContext, doorkeeper: Doorkeeper): Server {
+  const { operations, limits } = options;
   const guard = guardOf(options);
   const serve =
     ({ handle, describeError }: Pick<Operation, 'handle' | 'describeError'>) =>
     (request: IncomingMessage, response: ServerResponse, params: Params) => {
-      void handleSafely(new Exchange(context, request, response, params), guard, handle, describeError);
+      void handleSafely(new Exchange(context, request, response, params, describeError), guard, handle);
     };
   const serveUnknown = (request: IncomingMessage, response: ServerResponse) => {
     const handle = (exchange: Exchange) => {
@@ -90,12 +109,11 @@ function createListener(options: HttpServerOptions): Server {
     serve({ handle, ...errorFormOf(request.url ?? '', operations) })(request, response, {});
   };
   const refusePath = (why: string) => (path: string, request: IncomingMessage, response: ServerResponse) => {
-    const malformed = new ServingError(
-      'MALFORMED_URL',
-      `The path of the request cannot be decoded: "${path.slice(0, 200)}" ${why}.`,
-    );
-    const { describeError } = errorFormOf(path, operations);
-    new Exchange(context, request, response, {}).fail(malformed, describeError);
+    const handle = () => {
+      const shown = path.slice(0, 200);
+      throw new ServingError('MALFORMED_URL', `The path of the request cannot be decoded: "${shown}" ${why}.`);
+    };
+    serve({ handle, ...errorFormOf(path, operations) })(request, response, {});
   };
   const router = createRouter({
     ignoreTrailingSlash: true,
@@ -111,14 +129,21 @@ function createListener(options: HttpServerOptions): Server {
 
   const server = createServer(
     {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      maxHeaderSize: MAX_HEAD_BYTES,
+      headersTimeout: limits.headerTimeoutMs,
+      connectionsCheckingInterval: HEADERS_CHECK_MS,
+      // A large body may take its time, as long as it comes at the pace that client-pace.ts watches.
+      requestTimeout: 0,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
       noDelay: true,
     },
-    (request, response) => router.lookup(request, response),
+    (request, response) => {
+      // A client that was refused may have sent its request before it saw that.
+      if (context.connections.find(request.socket) !== undefined) router.lookup(request, response);
+    },
   );
-  server.on('clientError', (error, socket: Socket) => answerClientError(error, socket, context));
+  server.on('connection', (socket) => doorkeeper.arrived(socket));
+  server.on('clientError', (error: ParserError, socket: Socket) => doorkeeper.parserGaveUp(error, socket));
   // A client that asks before it sends gets the refusal instead of the permission.
   server.on('checkContinue', (request, response) => {
     if (Number(request.headers['content-length'] ?? 0) <= context.maxRequestBytes) response.writeContinue();
@@ -131,19 +156,19 @@ async function handleSafely(
   exchange: Exchange,
   guard: (request: IncomingMessage) => void,
   handle: Operation['handle'],
-  describeError: Operation['describeError'],
 ): Promise<void> {
   try {
     guard(exchange.request);
     await handle(exchange);
   } catch (error) {
-    exchange.fail(error, describeError);
+    exchange.fail(error);
   }
 }
 
 function guardOf({ address, isManagement }: HttpServerOptions): (request: IncomingMessage) => void {
   const isLocal = isLoopback(address);
   return (request) => {
+    checkHead(request);
     if (isLocal && address.scheme !== 'unix') checkHost(request);
     if (isManagement) checkOrigin(request);
   };
@@ -152,8 +177,13 @@ function guardOf({ address, isManagement }: HttpServerOptions): (request: Incomi
 /** A path that exists with another method is told apart from one that does not exist. */
 function notFound(exchange: Exchange, operations: readonly Operation[]): ServingError {
   const path = (exchange.request.url ?? '').split('?', 1)[0] ?? '';
-  const isKnown = operations.some((operation) => isPathOf(operation, path));
-  if (isKnown) return new ServingError('METHOD_NOT_ALLOWED', `${exchange.request.method} is not possible on ${path}.`);
+  const methods = new Set(
+    operations.filter((operation) => isPathOf(operation, path)).flatMap(({ methods }) => methods),
+  );
+  if (methods.size > 0) {
+    const message = `${exchange.request.method} is not possible on ${path}.`;
+    return new ServingError('METHOD_NOT_ALLOWED', message, { methods: [...methods] });
+  }
   return new ServingError('RESOURCE_NOT_FOUND', `There is nothing at ${path}.`);
 }
 
@@ -168,20 +198,4 @@ function errorFormOf(path: string, operations: readonly Operation[]): Pick<Opera
 
 function firstPart(path: string): string {
   return /^\/*([^/?]*)/.exec(path)?.[1] ?? '';
-}
-
-/** What never became a request: broken syntax, headers too long or too slow. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket, context: ExchangeContext): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const failure = new ServingError(
-    'INVALID_BODY',
-    `The request is not valid HTTP, or did not arrive in time (${error.code ?? error.message}).`,
-  );
-  const body = prettyJson({ ...errorDocument(context.dialect, failure), code: status });
-  const head = `HTTP/1.1 ${status} ${context.dialect.http.reasonOf(status)}\r\ncontent-type: application/json\r\n`;
-  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
 }

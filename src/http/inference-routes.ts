@@ -22,6 +22,7 @@ export const RESPONSES = {
   500: 'The handler failed',
   503: 'No worker, the queue is full, or the worker died',
   504: 'No answer in time',
+  507: 'No memory for the handler, or no room for the body',
 };
 
 export interface InferenceRoutesOptions {

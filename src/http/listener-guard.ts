@@ -1,8 +1,26 @@
-// What a listener on loopback refuses before any route sees it: names that do not mean this machine (DNS rebinding), and web pages of other
-// sites that try to reach the management API through somebody's browser.
+// What a listener refuses before any route sees it: URLs and headers beyond all measure; on loopback names that do not mean this machine (DNS
+// rebinding); and web pages of other sites that try to reach the management API through somebody's browser.
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { ServingError } from '../core/errors.ts';
+
+/** Request line and headers together; Node's parser keeps it. */
+export const MAX_HEAD_BYTES = 16 * 1024;
+/** Half of it, so that there is room for headers. */
+export const MAX_URL_LENGTH = 8 * 1024;
+/** Several times what browsers, proxies and tracing add up to. */
+const MAX_HEADERS = 200;
+
+/** Throws URL_TOO_LONG or HEADERS_TOO_LARGE. */
+export function checkHead(request: IncomingMessage): void {
+  if ((request.url?.length ?? 0) > MAX_URL_LENGTH)
+    throw new ServingError(
+      'URL_TOO_LONG',
+      `The URL has more than ${MAX_URL_LENGTH} characters; send long values in the body.`,
+    );
+  if (request.rawHeaders.length > 2 * MAX_HEADERS)
+    throw new ServingError('HEADERS_TOO_LARGE', `The request has more than ${MAX_HEADERS} headers.`);
+}
 
 /** Throws HOST_NOT_ALLOWED unless the request's Host names this machine. */
 export function checkHost(request: IncomingMessage): void {

@@ -24,6 +24,13 @@ export function handlerFailureOf(thrown: unknown): RequestFailure {
   return { code: 'PREDICTION_FAILED', message: `The handler failed (${kind}); the log of the server says why.` };
 }
 
+/** The same of a request that warms the worker up: whoever packed the model is told all. */
+export function warmUpFailureOf(thrown: unknown): RequestFailure {
+  const failure = handlerFailureOf(thrown);
+  const isToldAnyway = isHandlerError(thrown) || thrown instanceof OutputError;
+  return { ...failure, message: isToldAnyway ? failure.message : summaryOf(thrown), trace: traceOf(thrown) };
+}
+
 /** `ErrorType: text` on one line that ends like a sentence. */
 export function summaryOf(thrown: unknown): string {
   const whole = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `thrown value: ${String(thrown)}`;

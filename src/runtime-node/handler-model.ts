@@ -10,7 +10,7 @@ import {
   type SingleFunction,
 } from './handler.ts';
 import { HANDLER_LOG, type HandlerResources, handlerContext } from './handler-context.ts';
-import { handlerFailureOf, isHandlerError, summaryOf, traceOf } from './handler-failure.ts';
+import { handlerFailureOf, isHandlerError, summaryOf, traceOf, warmUpFailureOf } from './handler-failure.ts';
 import { handlerRequest, RefusedRequest } from './handler-request.ts';
 import { encodeResult, typeName } from './handler-result.ts';
 import { isStream, sendStream } from './handler-stream.ts';
@@ -124,9 +124,10 @@ class HandlerModel implements RuntimeModel {
       const format = { maxBytes: this.#maxBytes, isStream: false };
       return { part: encodeResult(result.value, `Result ${index} of the handler`, format) };
     } catch (error) {
-      if (error instanceof LoggedError) return { failure: handlerFailureOf(error.cause) };
+      const failureOf = request.isWarmUp ? warmUpFailureOf : handlerFailureOf;
+      if (error instanceof LoggedError) return { failure: failureOf(error.cause) };
       if (!request.signal.aborted) this.#log(error, request.requestId);
-      return { failure: handlerFailureOf(error) };
+      return { failure: failureOf(error) };
     }
   }
 

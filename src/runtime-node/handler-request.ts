@@ -1,7 +1,16 @@
 // A request as an author's code sees it: headers in any letter case, inputs by name, the body as bytes, text or JSON.
 import type { HeaderPair } from '../core/job.ts';
-import { HandlerError, type HandlerHeaders, type HandlerInput, type HandlerRequest } from './handler.ts';
+import { sequenceMarks, sequenceNamesIn } from '../core/sequence-headers.ts';
+import {
+  HandlerError,
+  type HandlerHeaders,
+  type HandlerInput,
+  type HandlerRequest,
+  type HandlerSequence,
+} from './handler.ts';
 import type { RequestInput, RuntimeRequest } from './runtime-model.ts';
+
+const SEQUENCE_NAMES = sequenceNamesIn(process.env);
 
 /** Reading a request failed: the client's mistake, whatever else is in the batch. */
 export class RefusedRequest extends HandlerError {
@@ -28,6 +37,11 @@ class Request implements HandlerRequest {
     this.headers = new RequestHeaders(from.headers);
     this.inputs = new Map(from.inputs.map((input) => [input.name, new Input(this, input)]));
     this.signal = from.signal;
+  }
+
+  get sequence(): HandlerSequence | undefined {
+    const { id, isStart, isEnd } = sequenceMarks([...this.headers], SEQUENCE_NAMES);
+    return id === undefined ? undefined : { id, isStart, isEnd, endHeader: SEQUENCE_NAMES.end };
   }
 
   get bytes(): Uint8Array {

@@ -24,6 +24,17 @@ export interface HandlerHeaders extends Iterable<HeaderPair> {
   has(name: string): boolean;
 }
 
+/** What a request says about the sequence that it belongs to. */
+export interface HandlerSequence {
+  readonly id: string;
+  /** Whether the request begins it: state that is left of a former sequence of this id does not count. */
+  readonly isStart: boolean;
+  /** Whether the client sends no more: the sequence is over once this request is answered. */
+  readonly isEnd: boolean;
+  /** The header that ends sequences where an answer has it: `reply(value, { headers: { [sequence.endHeader]: sequence.id } })`. */
+  readonly endHeader: string;
+}
+
 /**
  * One request. `bytes`, `text()` and `json()` read its body: the input called `body` or `data`, or the only input there is. When reading fails,
  * the request is answered with 400; thrown out of a `predict` for a batch, that concerns only this request: the others are computed without it.
@@ -35,6 +46,8 @@ export interface HandlerRequest {
   readonly inputs: ReadonlyMap<string, HandlerInput>;
   /** Aborts when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
+  /** Undefined for a request without one. With `sequenceBatching: true` in model-config.yaml every request has one. */
+  readonly sequence: HandlerSequence | undefined;
   readonly bytes: Uint8Array;
   text(): string;
   json<T = unknown>(): T;

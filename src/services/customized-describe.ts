@@ -2,6 +2,7 @@
 // object. It waits, times out and fails as a prediction does.
 import { ServingError } from '../core/errors.ts';
 import type { HeaderPair, Job, OutputPart } from '../core/job.ts';
+import { DEFAULT_PRIORITY } from '../core/priority.ts';
 import type { InferenceService } from './inference-service.ts';
 
 /** Reading JSON holds up the event loop; a description of a model is short. */
@@ -44,6 +45,7 @@ export class CustomizedDescribe {
       const job = this.#inference.infer({
         model,
         requestedVersion: version,
+        priority: DEFAULT_PRIORITY,
         requestId,
         kind: 'describe',
         headers,

@@ -24,6 +24,11 @@ export class InferenceService {
     this.#clock = clock;
   }
 
+  /** Whether a model of this name is registered. */
+  knows(model: string): boolean {
+    return this.#registry.has(model);
+  }
+
   /** Fails as `infer` would for this model and version, before a body has been read. */
   check(model: string, version: string | undefined): void {
     this.#registry.resolve(model, version);

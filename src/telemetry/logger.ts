@@ -2,6 +2,7 @@
 // counted instead of slowing requests down.
 import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
 import type { WorkerLog } from '../core/ports.ts';
+import { AccessLog } from './access-log.ts';
 
 /** What may wait to be written before lines are dropped. */
 const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
@@ -10,6 +11,8 @@ export type Log = PinoLogger;
 
 export interface ServerLog {
   readonly log: Log;
+  /** Undefined for a log that does not tell of single requests. */
+  readonly access: AccessLog | undefined;
   /** Lines that were dropped since the start. */
   droppedLines(): number;
   /** Resolves when all lines so far have been handed to the operating system. */
@@ -20,15 +23,25 @@ export interface ServerLog {
 export function openLog(): ServerLog {
   let dropped = 0;
   const destination = pino.destination({ dest: 1, sync: false, maxLength: MAX_BUFFERED_BYTES });
-  destination.on('drop', () => {
-    dropped += 1;
+  destination.on('drop', (lines: string) => {
+    dropped += lines.split('\n').length - 1;
   });
   // A reader that went away (a closed pipe) must not end the server.
   destination.on('error', () => {});
+  const after = (delayMs: number, callback: () => void) => {
+    // What has ended otherwise need not wait for its last lines: whoever ends in order flushes.
+    const timer = setTimeout(callback, delayMs).unref();
+    return { cancel: () => clearTimeout(timer) };
+  };
+  const access = new AccessLog((lines) => destination.write(lines), { after });
   return {
     log: createLog(destination),
+    access,
     droppedLines: () => dropped,
-    flush: () => new Promise((resolve) => destination.flush(() => resolve())),
+    flush: () => {
+      access.flush();
+      return new Promise((resolve) => destination.flush(() => resolve()));
+    },
   };
 }
 

@@ -2,6 +2,7 @@
 // Prometheus text is made when somebody asks.
 import { hostname } from 'node:os';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { BatchTime } from '../core/batch-time.ts';
 import type { HeaderPair } from '../core/job.ts';
 import type { MetricsSettings } from '../core/listed-metrics.ts';
 import type { ModelMetric, ServingObserver } from '../core/ports.ts';
@@ -16,6 +17,8 @@ const DURATION_BUCKETS_SEC = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 
 export interface ServerMetricsOptions {
   droppedLogLines?(): number;
+  /** How many bytes of request bodies are in memory, and in files. */
+  readonly bodyBytes?: { inMemory(): number; inFiles(): number };
   readonly settings?: MetricsSettings;
   /** Writes values down as they come, where that is wanted. */
   readonly write?: WriteMetric | undefined;
@@ -64,8 +67,19 @@ export class ServerMetrics {
     this.#modelCounter('ts_queue_latency_microseconds', (sums) => sums.queueMicroseconds);
     this.#queueGauge('sconce_queue_waiting', 'Requests that wait for a worker', (queue) => queue.waiting);
     this.#queueGauge('sconce_queue_running', 'Requests that a worker has', (queue) => queue.running);
+    this.#batchTimeGauge('sconce_batch_base_seconds', 'Learned time that every batch takes', (time) => time.baseMs);
+    this.#batchTimeGauge(
+      'sconce_batch_per_request_seconds',
+      'Learned time of each request in a batch',
+      (time) => time.perJobMs,
+    );
     this.#predictionTimeGauge();
     this.#failureCounter();
+    const { bodyBytes = { inMemory: () => 0, inFiles: () => 0 } } = options;
+    const inMemory = 'Bytes of request bodies in memory';
+    this.#gauge('sconce_buffered_bytes', inMemory, [], (gauge) => gauge.set(bodyBytes.inMemory()));
+    const inFiles = 'Bytes of request bodies in files, because they are large';
+    this.#gauge('sconce_stored_bytes', inFiles, [], (gauge) => gauge.set(bodyBytes.inFiles()));
     this.#registerCounter(
       'sconce_log_lines_dropped_total',
       'Log lines dropped because the log was read too slowly',
@@ -228,6 +242,15 @@ export class ServerMetrics {
             { model_name, model_version },
             lengths.reduce((sum, length) => sum + length),
           );
+      }
+    });
+  }
+
+  #batchTimeGauge(name: string, help: string, valueMs: (time: BatchTime) => number): void {
+    this.#gauge(name, help, ['model_name', 'model_version'], (gauge) => {
+      for (const { name: model_name, version: model_version, sums } of this.#versions.all()) {
+        for (const { batchTime } of sums.queues)
+          if (batchTime !== undefined) gauge.set({ model_name, model_version }, valueMs(batchTime) / 1000);
       }
     });
   }

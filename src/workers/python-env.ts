@@ -1,7 +1,7 @@
 // The environment of a Python worker: what the server's own has, plus where modules are found. Order of PYTHONPATH as TorchServe's
 // users expect it: the operator's entries beat the archive, the archive beats what was installed for it, and all beat our `ts`.
 import { delimiter, dirname } from 'node:path';
-import type { SequenceHeaderNames } from '../core/sequence-headers.ts';
+import { type SequenceHeaderNames, sequenceVariables } from '../core/sequence-headers.ts';
 
 export interface PythonEnvOptions {
   readonly inherited: NodeJS.ProcessEnv;
@@ -12,9 +12,9 @@ export interface PythonEnvOptions {
   /** The folder that holds the packages sconce_worker and ts. */
   readonly packagesDir: string;
   readonly decodeInput: boolean;
-  /** Whether handlers use Intel's extension for PyTorch. */
   /** The headers by which requests name their sequences, as a handler's context looks them up. */
   readonly sequenceHeaders: SequenceHeaderNames;
+  /** Whether handlers use Intel's extension for PyTorch. */
   readonly ipex: { readonly isEnabled: boolean; readonly isEnabledOnGpu: boolean };
 }
 
@@ -28,9 +28,7 @@ export function pythonEnv(options: PythonEnvOptions): NodeJS.ProcessEnv {
     PYTHONPATH: entries.filter((entry) => entry !== undefined && entry !== '').join(delimiter),
     PYTHONUNBUFFERED: '1',
     TS_DECODE_INPUT_REQUEST: String(options.decodeInput),
-    TS_REQUEST_SEQUENCE_ID: options.sequenceHeaders.id,
-    TS_REQUEST_SEQUENCE_START: options.sequenceHeaders.start,
-    TS_REQUEST_SEQUENCE_END: options.sequenceHeaders.end,
+    ...sequenceVariables(options.sequenceHeaders),
     TS_IPEX_ENABLE: String(options.ipex.isEnabled),
     TS_IPEX_GPU_ENABLE: String(options.ipex.isEnabledOnGpu),
   };

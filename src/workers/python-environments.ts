@@ -77,7 +77,7 @@ export class PythonEnvironments {
         await digestRequirements(digest, join(modelDir, requirementsFile), modelDir, this.#options.env);
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        const message = `MANIFEST.json: model.requirementsFile: ${requirementsFile}, or a file that it names, cannot be read from the archive: ${why}`;
+        const message = `MANIFEST.json: model.requirementsFile: ${requirementsFile} ${why}. Pack it into the archive, or correct the name.`;
         throw new ServingError('ENVIRONMENT_FAILED', message, { model: name, value: 'pip' }, error);
       }
     }

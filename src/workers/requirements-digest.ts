@@ -14,7 +14,10 @@ const BY_PRODUCTS = /^(?:\..*|__pycache__|build|.*\.egg-info)$/;
 /** A list that is longer is none: most likely the field names a file of weights. */
 const MAX_FILE_BYTES = 1024 * 1024;
 
-/** Adds all that decides about the packages of `file` to the digest. Relative paths in it start at `cwd`, as with pip. Throws what reading throws. */
+/** A list that cannot be read. The message continues "requirements.txt ", and names another file that is to blame. */
+export class UnreadableList extends Error {}
+
+/** Adds all that decides about the packages of `file` to the digest. Relative paths in it start at `cwd`, as with pip. Throws UnreadableList. */
 export async function digestRequirements(
   digest: Hash,
   file: string,
@@ -22,21 +25,38 @@ export async function digestRequirements(
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   const seen = new Set<string>();
-  const addFile = async (path: string): Promise<void> => {
+  const addFile = async (path: string, asWritten?: string): Promise<void> => {
     if (seen.has(path)) return;
     seen.add(path);
-    const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES) throw new Error(`${path} has ${size} bytes, and a list has at most ${MAX_FILE_BYTES}`);
-    const text = await readFile(path, 'utf8');
+    const text = await textOf(path).catch((thrown: unknown) => {
+      const why = problemOf(thrown);
+      throw new UnreadableList(asWritten === undefined ? why : `names ${asWritten}, which ${why}`, {
+        cause: thrown,
+      });
+    });
     digest.update(`file ${text.length}\n${text}\n`);
     for (const [, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) digest.update(`${name}=${env[name] ?? ''}\n`);
     for (const line of linesOf(text)) {
       const included = INCLUDE.exec(line)?.groups?.['file'];
       if (included === undefined) await addLocal(digest, localPath(line, cwd));
-      else if (!/^https?:/.test(included)) await addFile(resolve(dirname(path), included));
+      else if (!/^https?:/.test(included)) await addFile(resolve(dirname(path), included), included);
     }
   };
   await addFile(file);
+}
+
+async function textOf(path: string): Promise<string> {
+  const { size } = await stat(path);
+  if (size > MAX_FILE_BYTES) throw new UnreadableList(`has ${size} bytes; a list has at most ${MAX_FILE_BYTES}`);
+  return readFile(path, 'utf8');
+}
+
+function problemOf(thrown: unknown): string {
+  if (thrown instanceof UnreadableList) return thrown.message;
+  const { code } = thrown as NodeJS.ErrnoException;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return 'is not in the archive';
+  if (code === 'EISDIR') return 'is a folder';
+  return `cannot be read (${code ?? String(thrown)})`;
 }
 
 /** Lines without comments, continued ones as one. */

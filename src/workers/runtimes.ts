@@ -1,6 +1,7 @@
 // What can run a model: a table from the runtime's name to the way of starting its process.
 import { fileURLToPath } from 'node:url';
 import type { ModelSpec, RuntimeName } from '../core/model-spec.ts';
+import { sequenceVariables } from '../core/sequence-headers.ts';
 import { debuggedLaunch, type WorkerDebugger } from './debugger.ts';
 import { type PythonEnvOptions, pythonEnv } from './python-env.ts';
 import type { Launch } from './worker-process.ts';
@@ -27,7 +28,7 @@ const node: Runtime = (spec, settings) => ({
   args: ['--enable-source-maps', NODE_WORKER],
   cwd: spec.modelDir,
   advice: 'Is Node.js still where it was when the server started?',
-  env: settings.env,
+  env: { ...settings.env, ...sequenceVariables(settings.sequenceHeaders) },
 });
 
 /** The official builds of ONNX Runtime report to Microsoft unless told not to. Whoever wants that can say so in the server's environment. */

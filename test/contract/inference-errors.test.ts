@@ -171,6 +171,25 @@ describe.each(['documented', 'torchserve'] as const)('in the %s dialect', (diale
       for (const one of [await held, ...(await Promise.all(waiting))]) expect(one.status).toBe(200);
     });
 
+    test.each([
+      ['an exception with a status', { why: 'not this one', code: 422 }, 422, 'not this one'],
+      ['any other exception', { why: 'secret' }, isDocumented ? 500 : 503, 'Prediction failed'],
+    ])('one request of a batch fails with %s, and the other is answered', async (_what, refusal, status, message) => {
+      await bench.clear('puppet');
+      await bench.register('url=puppet.mar&initial_workers=1&synchronous=true&batch_size=2');
+      const gate = bench.gate();
+      const held = bench.ask('puppet', { do: 'hold', gate: gate.path });
+      await gate.entered();
+      const together = [bench.ask('puppet', { do: 'refuse', ...refusal }), bench.ask('puppet', { do: 'about' })];
+      await bench.until('puppet', ({ jobQueueStatus }) => jobQueueStatus.pendingRequests === 2);
+      await gate.open();
+      const [, refused, answered] = await Promise.all([held, ...together]);
+      expect(refused?.status).toBe(status);
+      expect(errorOf(refused as Answer)).toMatchObject({ code: status, message });
+      expect(answered?.status).toBe(200);
+      expect(answered?.json()).toMatchObject({ batch: 2 });
+    });
+
     test('X-Request-Timeout, over while the request waits', async () => {
       const gate = bench.gate();
       const held = bench.ask('puppet', { do: 'hold', gate: gate.path });

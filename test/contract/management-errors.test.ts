@@ -3,6 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { makeMar } from '../support/archive-forge.ts';
 import { type ContractBench, startBench } from '../support/contract-bench.ts';
 import { errorOf } from '../support/http-exchange.ts';
 
@@ -69,6 +70,19 @@ describe.each(['documented', 'torchserve'] as const)('in the %s dialect', (diale
       code: 409,
       type: 'ConflictStatusException',
       message: 'Model version 1.0 is already registered for model puppet',
+    });
+  });
+
+  test('an archive without a name, and none given', async () => {
+    await makeMar(join(bench.store, 'nameless.mar'), { 'h.py': 'def handle(data, context):\n    return data\n' });
+    const answer = await register('url=nameless.mar&handler=h.py');
+    expect(answer.status).toBe(400);
+    expect(errorOf(answer)).toEqual({
+      code: 400,
+      type: 'InvalidModelException',
+      message: isDocumented
+        ? 'Model name is not defined. The archive has no MANIFEST.json that names the model: register it with model_name=….'
+        : 'Model name is not defined.',
     });
   });
 

@@ -190,7 +190,11 @@ describe('sconce archive create', () => {
       /--serialized-file: there is no file absent\.pt\. It is neither in src nor/,
     ],
     ['no name', 'create --handler src/handler.py', /--model-name: there is none/],
-    ['a name that no archive may have', 'create src --name ü', /Model name contains special characters/],
+    [
+      'a name that no archive may have',
+      'create src --name ü',
+      /--model-name: "ü" is no name for a model: expected letters, digits/,
+    ],
     ['a manifest that is not JSON', 'create broken', /broken\/MAR-INF\/MANIFEST\.json: not valid JSON/],
   ])('refuses %s in words, and leaves nothing', async (_, line, message) => {
     await makeFolder(folder, {

@@ -1,9 +1,9 @@
 // Two hundred registrations and as many farewells: what a server that lives for months must not collect.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { makeMarFromFolder } from '../support/archive-forge.ts';
 import { createFaultStore } from '../support/fault-model.ts';
-import { offspringOf, openDescriptors, residentBytes, untilNoOffspring } from '../support/processes.ts';
+import { offspringOf, residentBytes, restingDescriptors, untilNoOffspring } from '../support/processes.ts';
 import { startServer, type TestServer } from '../support/sconce-server.ts';
 import { metricsText, predict, register, unregister } from '../support/serving-client.ts';
 
@@ -20,7 +20,7 @@ test('200 rounds of register, predict and unregister leave no process, descripto
   try {
     // One round first, so that what is loaded and opened once is not counted.
     await round(server, 'warm');
-    const before = { descriptors: await descriptorsAtRest(server), files: await temporaryFiles(server) };
+    const before = { descriptors: await restingDescriptors(server), files: await temporaryFiles(server) };
     const residentBefore = await residentBytes(server.pid);
     let next = 0;
     const lane = async () => {
@@ -31,7 +31,7 @@ test('200 rounds of register, predict and unregister leave no process, descripto
     };
     await Promise.all(Array.from({ length: AT_A_TIME }, lane));
     await untilNoOffspring(server);
-    expect({ descriptors: await descriptorsAtRest(server), files: await temporaryFiles(server) }).toEqual(before);
+    expect({ descriptors: await restingDescriptors(server), files: await temporaryFiles(server) }).toEqual(before);
     const grownBytes = (await residentBytes(server.pid)) - residentBefore;
     // A leak of one unpacked handler, socket buffer or stderr tail for each round would be several times this.
     expect(grownBytes).toBeLessThan(80 * 1024 * 1024);
@@ -49,24 +49,6 @@ async function round(server: TestServer, name: string): Promise<void> {
   expect(registered.status, registered.text).toBe(200);
   expect((await predict(server, name, { do: 'echo', value: name })).text).toBe(name);
   expect((await unregister(server, name)).status).toBe(200);
-}
-
-/** Idle client connections are the test's own; a new one for each count would be none of the server's doing either. */
-async function descriptorsAtRest(server: TestServer): Promise<number> {
-  const sockets = await clientConnections(server);
-  return (await openDescriptors(server.pid)) - sockets;
-}
-
-async function clientConnections(server: TestServer): Promise<number> {
-  const ports = [server.inference, server.management, server.metrics].map((url) =>
-    Number(new URL(url).port).toString(16).toUpperCase().padStart(4, '0'),
-  );
-  const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n').slice(1);
-  // Established (01) connections whose local end is one of the listeners.
-  return lines.filter((line) => {
-    const [, local, , state] = line.trim().split(/\s+/);
-    return state === '01' && ports.includes(local?.split(':')[1] ?? '');
-  }).length;
 }
 
 async function temporaryFiles(server: TestServer): Promise<string[]> {

@@ -179,7 +179,7 @@ const FAILING: readonly FailingModel[] = [
     files: initialize('print("good bye", file=sys.stderr, flush=True)', 'os._exit(4)'),
     type: 'WorkerCrashException',
     words: ['exit code 4', 'good bye'],
-    hint: 'look into the log',
+    hint: 'what it printed before may tell more',
   },
   {
     name: 'is-killed',

@@ -70,6 +70,9 @@ test('a folder in a folder, and the empty folder at hand, get their names', asyn
   const readme = await readFile(join(author.path, 'third/README.md'), 'utf8');
   expect(readme).toMatch(/^# third$/m);
   expect(readme).not.toContain('{{');
+  // What `init` takes for a name, `archive create` packs.
+  await done('sconce init _fourth --template typescript');
+  expect(await done('sconce archive create _fourth')).toMatch(/^_fourth\.mar\n/);
 });
 
 test.each([

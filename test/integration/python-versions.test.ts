@@ -69,7 +69,9 @@ describe.sequential('the Python packages pass their tests', () => {
         async () => {
           const args = ['-W', 'error::ResourceWarning', '-m', 'unittest', 'discover', '-s', TESTS_DIR];
           if (!whole.has(version)) args.push(...DIFFERING.flatMap((name) => ['-k', name]));
-          const outcome = await run(path, args, { timeout: SUITE_TIMEOUT_MS, maxBuffer: 64 * 1024 * 1024 }).then(
+          // On a machine that has other work, torch's threads would mostly wait for each other.
+          const env = { ...process.env, OMP_NUM_THREADS: '1' };
+          const outcome = await run(path, args, { env, timeout: SUITE_TIMEOUT_MS, maxBuffer: 64 * 1024 * 1024 }).then(
             ({ stderr }) => ({ passed: true, report: stderr }),
             (error: { stderr?: string; message: string }) => ({ passed: false, report: error.stderr ?? error.message }),
           );

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { makeMar } from '../support/archive-forge.ts';
 import { createFaultStore, type FaultStore, until } from '../support/fault-model.ts';
 import { offspringOf, untilGone, untilNoOffspring } from '../support/processes.ts';
+import { RawClient, requestText } from '../support/raw-client.ts';
 import { type ServerOptions, startServer, type TestServer } from '../support/sconce-server.ts';
 import { runServe } from '../support/server-command.ts';
 import { ask, openPrediction, predict, register, unregister, untilWaiting } from '../support/serving-client.ts';
@@ -74,6 +75,56 @@ test('SIGTERM: what runs and what waits is answered 200, new connections are ref
   expect(await offspringOf(server)).toEqual([]);
   expect((await readdir(server.tmp)).filter((name) => name !== 'config.properties')).toEqual([]);
   expect(server.log.at(-1)?.msg).toBe('stopped');
+});
+
+test('SIGTERM ends a connection that is kept for later at once, and takes a body that is on its way', async () => {
+  const server = await start();
+  await store.add('arriving');
+  await register(server, 'arriving');
+  const [idle, sending] = [await RawClient.open(server.inference), await RawClient.open(server.inference)];
+  await idle.send(requestText('GET', '/livez'));
+  await idle.untilArrived(/alive/);
+  const headers = { 'Content-Type': 'application/json' };
+  const text = requestText(
+    'POST',
+    '/predictions/arriving',
+    headers,
+    JSON.stringify({ do: 'echo', value: 'came whole' }),
+  );
+  await sending.send(text.slice(0, -10));
+  const exited = end(server, 'SIGTERM');
+  await until(() => isRefused(`${server.inference}/ping`));
+  expect(await idle.ended).toBe('closed');
+  await sending.send(text.slice(-10));
+  await sending.untilArrived(/came whole/);
+  expect(sending.statuses).toEqual([200]);
+  expect(sending.arrived).toContain('connection: close');
+  expect(await exited).toBe(0);
+});
+
+test('preStopDelay: the server says that it is not ready, and goes on taking requests until the delay is over', async () => {
+  const server = await start({ settings: { preStopDelay: 1 } });
+  await store.add('delayed');
+  await register(server, 'delayed');
+  const exited = end(server, 'SIGTERM');
+  await until(async () => (await ask(`${server.inference}/readyz`)).status === 503);
+  const answer = await predict(server, 'delayed', { do: 'echo', value: 'in time' });
+  expect([answer.status, answer.text, answer.headers.get('connection')]).toEqual([200, 'in time', 'close']);
+  expect(await exited).toBe(0);
+});
+
+test('shutdownTimeout: what is left when it is over is answered 503, and the exit code is 0', async () => {
+  const server = await start({ settings: { shutdownTimeout: 1 } });
+  const model = await store.add('late');
+  await register(server, 'late');
+  const inHand = predict(server, 'late', { do: 'wait', gate: 'never', value: 'too late' });
+  await model.reached('waiting');
+  const waiting = predict(server, 'late', { do: 'echo', value: 'later still' });
+  await untilWaiting(server, 'late', 1);
+  expect(await end(server, 'SIGTERM')).toBe(0);
+  const answers = await Promise.all([inHand, waiting]);
+  expect(answers.map(({ status }) => status)).toEqual([503, 503]);
+  expect(await offspringOf(server)).toEqual([]);
 });
 
 test('SIGTERM while a stream is under way lets the stream end', async () => {
@@ -173,6 +224,8 @@ test('a second SIGTERM ends at once, and takes the workers and what they started
   const [code] = await exited;
   expect(code).toBe(1);
   expect(await cut).toBe('cut');
+  expect(server.log.at(-1)).toMatchObject({ level: 'warn', signal: 'SIGTERM', requests: 1 });
+  expect(server.log.at(-1)?.msg).toContain('second signal: 1 request was cut');
   await untilGone(pid);
   await untilNoOffspring(server);
 });

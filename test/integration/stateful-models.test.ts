@@ -1,5 +1,5 @@
 // Stateful models through a real server: the example to the letter, and what becomes of sequences whose clients or workers go.
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ExampleStore, runCurlBlocks, shownAnswers } from '../support/example-model.ts';
 import { startServer, type TestServer } from '../support/sconce-server.ts';
@@ -148,10 +148,48 @@ test('headers of other names reach the handler', async () => {
     const answer = await ask(`${other.inference}/predictions/renamed`, { method: 'POST', headers, body });
     expect(JSON.parse(answer.text)).toEqual({ sequence: 'ann', total: 4 });
     expect(answer.headers.get('chat')).toBe('ann');
+    expect(await typescriptCounts(other)).toEqual([
+      [200, 'ann: 1'],
+      [200, 'ann: 2'],
+      [200, 'ann: 3, over'],
+      [409, expect.stringContaining('it was ended')],
+    ]);
   } finally {
     await other.stop();
   }
 });
+
+/** A TypeScript handler that counts the requests of a sequence, and ends it with the third. */
+async function typescriptCounts(other: TestServer): Promise<[status: number, text: string][]> {
+  const folder = `${store.folder}/renamed-ts`;
+  await mkdir(folder);
+  await writeFile(
+    `${folder}/handler.ts`,
+    `import { defineHandler, reply } from 'sconce/handler';
+     const counts = new Map<string, number>();
+     export default defineHandler({
+       predictOne({ sequence }) {
+         if (sequence === undefined) return 'no sequence';
+         const count = (sequence.isStart ? 0 : (counts.get(sequence.id) ?? 0)) + 1;
+         counts.set(sequence.id, count);
+         if (count < 3) return \`\${sequence.id}: \${count}\`;
+         return reply(\`\${sequence.id}: \${count}, over\`, { headers: { [sequence.endHeader]: sequence.id } });
+       },
+     });`,
+  );
+  await writeFile(`${folder}/model-config.yaml`, SMALL);
+  await mkdir(`${folder}/MAR-INF`);
+  const model = { modelName: 'renamed-ts', handler: 'handler.ts', configFile: 'model-config.yaml' };
+  await writeFile(`${folder}/MAR-INF/MANIFEST.json`, JSON.stringify({ runtime: 'node', model }));
+  await register(other, 'renamed-ts');
+  const answers: [number, string][] = [];
+  for (const start of ['true', 'false', 'false', 'false']) {
+    const headers = { Chat: 'ann', 'CHAT-start': start };
+    const { status, text } = await ask(`${other.inference}/predictions/renamed-ts`, { method: 'POST', headers });
+    answers.push([status, text]);
+  }
+  return answers;
+}
 
 test('in the torchserve dialect what is refused has the status and the words of TorchServe', async () => {
   const other = await startServer({

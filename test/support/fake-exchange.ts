@@ -2,9 +2,15 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { DIALECTS, type DialectName } from '../../src/config/dialect.ts';
-import { Exchange, type ExchangeContext } from '../../src/http/exchange.ts';
+import { ByteBudget } from '../../src/core/byte-budget.ts';
+import { BodyFiles } from '../../src/http/body-files.ts';
+import { ClientPace } from '../../src/http/client-pace.ts';
+import { Connections } from '../../src/http/connections.ts';
+import { Exchange } from '../../src/http/exchange.ts';
+import type { ListenerContext } from '../../src/http/exchange-context.ts';
 import { createLog } from '../../src/telemetry/logger.ts';
 import { ServerMetrics } from '../../src/telemetry/server-metrics.ts';
+import { FakeClock } from './fake-clock.ts';
 
 export interface FakeRequest {
   readonly url?: string;
@@ -22,11 +28,19 @@ export function fakeExchange({ url = '/', headers = {}, body, dialect = 'documen
   request.rawHeaders = Object.entries({ ...headers, ...length }).flat();
   if (body !== undefined && body !== '') request.push(Buffer.from(body));
   request.push(null);
-  const context: ExchangeContext = {
+  const context: ListenerContext = {
     dialect: DIALECTS[dialect],
-    maxRequestBytes: 1_000_000,
+    maxRequestBytes: 2_000_000,
+    bodies: {
+      limitBytes: 2_000_000,
+      budget: new ByteBudget(10_000_000),
+      files: new BodyFiles('/the/bodies/of/no/server'),
+    },
     log: createLog({ write: () => {} }),
     metrics: new ServerMetrics(),
+    pace: new ClientPace({ bodyTimeoutMs: 30_000, minBytesPerSec: 1024 }, new FakeClock()),
+    access: undefined,
+    connections: new Connections({ maxConnections: 10, maxIdleConnections: 10, openFileLimit: 1000 }, () => 0),
     isStopping: () => false,
   };
   return new Exchange(context, request, new ServerResponse(request), {});

@@ -65,6 +65,7 @@ export function runtimeRequest(
   return {
     requestId: 'r',
     kind: 'predict',
+    isWarmUp: false,
     headers: [],
     inputs: bytes === undefined ? [] : [{ name: 'body', contentType: 'application/json', bytes }],
     signal: controller.signal,

@@ -1,6 +1,6 @@
 // Which processes a server has brought about, directly or through its workers, and what they hold: read from /proc, so on Linux only.
 import { readdir, readFile } from 'node:fs/promises';
-import { until } from './fault-model.ts';
+import { type FaultModel, until } from './fault-model.ts';
 import type { TestServer } from './sconce-server.ts';
 
 /** Whether the process runs; one that has ended but was not waited for does not. */
@@ -40,4 +40,44 @@ export async function openDescriptors(pid: number): Promise<number> {
 export async function residentBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+}
+
+/** How many milliseconds this worker took from its start until it had loaded the model; to about 10. */
+export async function loadTook(model: FaultModel, pid: number): Promise<number> {
+  const loaded = (await model.entries('loaded')).find((entry) => entry.pid === pid);
+  if (loaded === undefined) throw new Error(`process ${pid} has not loaded ${model.name}`);
+  return loaded.at * 1_000 - (await startedAt(pid));
+}
+
+/** When the process was started, by the wall clock in milliseconds. */
+async function startedAt(pid: number): Promise<number> {
+  const [stat, uptime] = await Promise.all([readFile(`/proc/${pid}/stat`, 'utf8'), readFile('/proc/uptime', 'utf8')]);
+  // Behind the name, which may hold anything, stand the third field and those after it; the 22nd counts hundredths since the system's start.
+  const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+  return Date.now() - (Number.parseFloat(uptime) * 1_000 - ticks * 10);
+}
+
+/** How many children of the process have ended without its having taken notice. */
+export async function zombiesOf(pid: number): Promise<number> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const stats = await Promise.all(pids.map((name) => readFile(`/proc/${name}/stat`, 'utf8').catch(() => '')));
+  return stats.filter((stat) => new RegExp(`\\) Z ${pid} `).test(stat)).length;
+}
+
+/** What the server has open besides the connections of its clients, which come and go as the clients like. */
+export async function restingDescriptors(server: TestServer): Promise<number> {
+  const [open, connections] = await Promise.all([openDescriptors(server.pid), clientConnections(server)]);
+  return open - connections;
+}
+
+async function clientConnections(server: TestServer): Promise<number> {
+  const ports = [server.inference, server.management, server.metrics].map((url) =>
+    Number(new URL(url).port).toString(16).toUpperCase().padStart(4, '0'),
+  );
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n').slice(1);
+  // Established (01) connections whose local end is one of the listeners.
+  return lines.filter((line) => {
+    const [, local, , state] = line.trim().split(/\s+/);
+    return state === '01' && ports.includes(local?.split(':')[1] ?? '');
+  }).length;
 }

@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** How many files and sockets the server may have open. */
+  readonly openFiles?: number;
 }
 
 /** One line of the server's log. */
@@ -56,7 +58,9 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
       .map(([key, value]) => `${key}=${value}\n`)
       .join(''),
   );
-  const child = spawn(process.execPath, [MAIN, 'serve', '--ts-config', file, ...(options.args ?? [])], {
+  const command = [process.execPath, MAIN, 'serve', '--ts-config', file, ...(options.args ?? [])];
+  const limits = options.openFiles === undefined ? '' : `ulimit -n ${options.openFiles};`;
+  const child = spawn('sh', ['-c', `${limits} exec "$0" "$@"`, ...command], {
     cwd: folder,
     env: { ...process.env, TMPDIR: folder, XDG_CACHE_HOME: caches, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

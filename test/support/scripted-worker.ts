@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { Connection } from '../../src/protocol/connection.ts';
 import type { FrameHeader } from '../../src/protocol/frame.ts';
-import type { Channels } from '../../src/workers/worker-client.ts';
+import type { Channels } from '../../src/workers/rank.ts';
 import { socketPair } from './socket-pair.ts';
 
 /** A frame that the server sent. */

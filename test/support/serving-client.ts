@@ -18,7 +18,13 @@ export interface WorkerView {
   readonly state: string;
   readonly pid?: number;
   readonly reason?: string;
-  readonly lastExit?: { readonly exitCode?: number; readonly signal?: string; readonly stderr: readonly string[] };
+  readonly lastExit?: {
+    readonly exitCode?: number;
+    readonly signal?: string;
+    readonly reason?: 'killed' | 'oom' | 'probably-oom';
+    readonly killedFor?: string;
+    readonly stderr: readonly string[];
+  };
   readonly nextRetryAt?: string;
 }
 
@@ -31,6 +37,10 @@ export interface ModelView {
   readonly responseTimeout: number;
   readonly workers: readonly WorkerView[];
   readonly jobQueueStatus: { readonly remainingCapacity: number; readonly pendingRequests: number };
+  readonly scaling?: {
+    readonly reason: string;
+    readonly lastChange?: { readonly from: number; readonly to: number; readonly reason: string; readonly at: string };
+  };
   readonly loading?: readonly { readonly phase: string; readonly state: string; readonly seconds: number }[];
   readonly lastError?: {
     readonly code: number;
@@ -196,6 +206,6 @@ export function askRaw(
 
 function queryOf(parameters: Record<string, unknown>): string {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters)) query.set(name, String(value));
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
   return query.toString();
 }

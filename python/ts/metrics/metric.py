@@ -47,6 +47,11 @@ class Metric:
         self.value = 0
         self._emit(0)
 
+    def report(self) -> None:
+        """Reports the value as it is. Sconce only."""
+        kind = MetricTypes.COUNTER if self.metric_method == "counter" else MetricTypes.GAUGE
+        emit_metric(self.name, self.unit, self.value, kind.value, self._pairs(), self._ids())
+
     def to_dict(self) -> Dict[str, Any]:
         """Everything about the metric, and the moment at which it was asked."""
         return OrderedDict(

@@ -6,6 +6,7 @@ Owns how request ids and default dimensions are attached. Where the list of know
 from __future__ import annotations
 
 import abc
+import copy
 from typing import Any, Dict, List, Optional
 
 from ts.metrics.caching_metric import CachingMetric
@@ -26,6 +27,10 @@ class MetricCacheAbstract(abc.ABC):
         self.request_ids: Any = None
         self.model_name: Optional[str] = None
         self.config_file_path = config_file_path
+
+    def __deepcopy__(self, memo: Any) -> "MetricCacheAbstract":
+        # A copied context (async handlers get one for each request) has ids of its own, and the metrics that were registered once.
+        return copy.copy(self)
 
     @abc.abstractmethod
     def initialize_cache(self) -> None:

@@ -20,6 +20,11 @@ def set_metric_sink(sink: Optional[Sink]) -> None:
     _sink = sink
 
 
+def has_metric_sink() -> bool:
+    """Whether metrics go to a server."""
+    return _sink is not None
+
+
 def emit_metric(
     name: str, unit: str, value: Any, kind: str, dimensions: Sequence[Tuple[str, str]], request_ids: Sequence[str]
 ) -> None:

@@ -73,7 +73,8 @@ class TRTLLMHandler(BaseHandler):
         async for output in outputs:
             if is_streaming:
                 piece = json.dumps({"text": self.tokenizer.decode([output.outputs[0].token_ids[-1]])})
-                send_intermediate_predict_response([piece], context.request_ids, "Result", 200, context)
+                # Awaited: a client that reads slowly holds up its own stream, instead of losing it.
+                await send_intermediate_predict_response([piece], context.request_ids, "Result", 200, context)
             else:
                 text = output.outputs[0].text
         return [text]

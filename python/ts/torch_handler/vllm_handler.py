@@ -94,7 +94,8 @@ class VLLMHandler(BaseHandler):
         part = ""
         async for following in answer:
             if part:
-                send_intermediate_predict_response([part], context.request_ids, "Result", 200, context)
+                # Awaited: a client that reads slowly holds up its own stream, instead of losing it.
+                await send_intermediate_predict_response([part], context.request_ids, "Result", 200, context)
             part = following
         return [part]
 

@@ -40,7 +40,11 @@ async function lintHandler(
     const { lintNode } = await import('./lint-node.ts');
     return lintNode(content, manifest.handler);
   }
-  if (isNetworkAlone(content, manifest, runtime)) return networkFindings(content, manifest);
+  if (isNetworkAlone(content, manifest, runtime)) {
+    const { lintNetworkSettings } = await import('./lint-network.ts');
+    const network = manifest.serializedFile ?? rootNetworks(content)[0];
+    return [...networkFindings(content, manifest), ...(await lintNetworkSettings(content, manifest, network))];
+  }
   const { lintPython } = await import('./lint-python.ts');
   const inPython = await lintPython(content, manifest.handler, python);
   return [...absentHandler(manifest), ...absentWeights(manifest), ...inPython];

@@ -6,6 +6,7 @@ import type { PackFormat } from '../../archive/pack.ts';
 import { PackError } from '../../archive/pack-error.ts';
 import { manifestText, type PackDate, sourceDate } from '../../archive/pack-manifest.ts';
 import { prepareOutput, refuseOwnSource } from '../../archive/pack-output.ts';
+import { isModelName, MODEL_NAME_RULE } from '../../core/model-name.ts';
 import { countText, printable, shellWord, sizeText } from '../terminal/words.ts';
 import { checkContent } from './check.ts';
 import { sha256Of } from './digest.ts';
@@ -26,6 +27,11 @@ export async function createArchive(path: string | undefined, flags: CreateFlags
   const format = flags.archiveFormat;
   const source = await findSource(path, flags);
   const { modelName } = source;
+  if (!isModelName(modelName)) {
+    throw new PackError(
+      `--model-name: ${JSON.stringify(modelName)} is no name for a model: expected ${MODEL_NAME_RULE}.`,
+    );
+  }
   const output = await prepareOutput(modelName, flags.exportPath, format, flags.force === true);
   const plan = await planArchive(source, flags, output.path, `sconce-${version}`);
   const { files, notices } = plan.list;

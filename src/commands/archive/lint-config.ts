@@ -6,6 +6,7 @@ import { MANIFEST_PATH } from '../../archive/pack-list.ts';
 import { parseModelConfig } from '../../config/model-config.ts';
 import { ServingError } from '../../core/errors.ts';
 import { type Finding, finding } from './finding.ts';
+import { lineOfKey } from './line-of-key.ts';
 
 const DEFAULT_CONFIG = 'model-config.yaml';
 /** How the parser's messages begin, whatever the file is called. */
@@ -43,6 +44,5 @@ function notNamed(): Finding {
 /** The line of the key that a message begins with. */
 function lineOf(text: string, message: string): number | undefined {
   const key = /^"?([\w-]+)"?[: ]/.exec(message)?.[1];
-  const at = text.split('\n').findIndex((line) => key !== undefined && new RegExp(`^["']?${key}["']?\\s*:`).test(line));
-  return at < 0 ? undefined : at + 1;
+  return key === undefined ? undefined : lineOfKey(text, key);
 }

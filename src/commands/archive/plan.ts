@@ -190,7 +190,7 @@ async function readBase(folder: string): Promise<JsonRecord> {
 /** The folder's or file's name, as far as a model may be called so. */
 function nameFrom(path: string): string | undefined {
   const name = basename(resolve(path)).replace(/\.onnx$/, '');
-  return name.replaceAll(/[^A-Za-z0-9_.-]/g, '_').replace(/^[^A-Za-z0-9]+/, '') || undefined;
+  return name.replaceAll(/[^A-Za-z0-9_.-]/g, '_').replace(/^[.-]+/, '') || undefined;
 }
 
 function present(list: PackList, path: string): string | undefined {

@@ -51,7 +51,7 @@ export class AuthorLog {
   constructor(options: AuthorLogOptions) {
     this.#options = options;
     const log = createLog({ write: (line) => this.#take(JSON.parse(line) as LogEntry) });
-    this.serverLog = { log, droppedLines: () => 0, flush: async () => {} };
+    this.serverLog = { log, access: undefined, droppedLines: () => 0, flush: async () => {} };
   }
 
   /** A line of the command's own. */

@@ -1,9 +1,11 @@
 // The requests of `sconce invoke`: bytes from files, standard input or a flag, each with the content type that a client would send.
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { basename, extname } from 'node:path';
+import { basename } from 'node:path';
 import { ConfigError } from '../../config/config-error.ts';
+import { ANY_BYTES, contentTypeOf } from '../../config/file-content-type.ts';
 import type { HeaderPair, JobRequest } from '../../core/job.ts';
+import { DEFAULT_PRIORITY } from '../../core/priority.ts';
 import { inputsOf } from '../../http/payload.ts';
 
 /** What the flags say about every request. */
@@ -19,37 +21,7 @@ export interface InvokeRequest extends JobRequest {
   readonly label: string;
 }
 
-const TYPE_OF_ENDING: ReadonlyMap<string, string> = new Map([
-  ['.json', 'application/json'],
-  ['.txt', 'text/plain'],
-  ['.md', 'text/plain'],
-  ['.csv', 'text/csv'],
-  ['.html', 'text/html'],
-  ['.xml', 'application/xml'],
-  ['.jsonl', 'application/x-ndjson'],
-  ['.ndjson', 'application/x-ndjson'],
-  ['.png', 'image/png'],
-  ['.jpg', 'image/jpeg'],
-  ['.jpeg', 'image/jpeg'],
-  ['.webp', 'image/webp'],
-  ['.gif', 'image/gif'],
-  ['.bmp', 'image/bmp'],
-  ['.tif', 'image/tiff'],
-  ['.tiff', 'image/tiff'],
-  ['.wav', 'audio/wav'],
-  ['.mp3', 'audio/mpeg'],
-  ['.flac', 'audio/flac'],
-  ['.ogg', 'audio/ogg'],
-  ['.mp4', 'video/mp4'],
-  ['.pdf', 'application/pdf'],
-]);
-const ANY_BYTES = 'application/octet-stream';
 const HEADER = /^(?<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(?<value>[^\r\n\0]*)$/;
-
-/** The content type of a file by its name. */
-export function contentTypeOf(file: string): string {
-  return TYPE_OF_ENDING.get(extname(file).toLowerCase()) ?? ANY_BYTES;
-}
 
 /** The requests in the order of the files, that of `--json` last. Throws ConfigError for a file or a flag that cannot be read. */
 export async function readRequests(files: readonly string[], flags: RequestFlags): Promise<InvokeRequest[]> {
@@ -61,23 +33,23 @@ export async function readRequests(files: readonly string[], flags: RequestFlags
   for (const file of files) {
     const bytes = await bytesOf(file);
     const contentType = flags.contentType ?? (file === '-' ? typeOfText(bytes) : contentTypeOf(file));
-    requests.push(request(file === '-' ? 'standard input' : basename(file), bytes, contentType, headers, flags));
+    requests.push(await request(file === '-' ? 'standard input' : basename(file), bytes, contentType, headers, flags));
   }
   if (flags.json !== undefined) {
     const bytes = Buffer.from(flags.json);
     if (typeOfText(bytes) === ANY_BYTES) throw new ConfigError(`--json ${flags.json}: this is not JSON`);
-    requests.push(request('--json', bytes, flags.contentType ?? 'application/json', headers, flags));
+    requests.push(await request('--json', bytes, flags.contentType ?? 'application/json', headers, flags));
   }
   return requests;
 }
 
-function request(
+async function request(
   label: string,
   bytes: Buffer,
   contentType: string,
   headers: readonly HeaderPair[],
   { explain }: RequestFlags,
-): InvokeRequest {
+): Promise<InvokeRequest> {
   return {
     label,
     requestId: randomUUID(),
@@ -89,8 +61,9 @@ function request(
       ['explain', explain === true ? 'True' : 'False'],
       ['url_path', ''],
     ],
-    inputs: inputsOf({ chunks: [bytes], sizeBytes: bytes.length }, contentType, ''),
+    inputs: await inputsOf({ chunks: [bytes], sizeBytes: bytes.length }, contentType, ''),
     requestedVersion: undefined,
+    priority: DEFAULT_PRIORITY,
   };
 }
 

@@ -11,6 +11,7 @@ const VERBS: Readonly<Record<LoadPhase, string>> = {
   environment: 'installing packages',
   spawn: 'starting',
   load: 'loading',
+  'warm-up': 'warming up',
 };
 
 interface Running {

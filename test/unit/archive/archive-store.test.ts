@@ -173,6 +173,19 @@ describe('a url that cannot be opened', () => {
     await expectError('x.mar', 'MODEL_STORE_MISSING', /cannot be read/);
   });
 
+  it.each([
+    [
+      'ENOSPC',
+      /^Cannot load noop\.mar: it could not be unpacked: the disk of the cache is full \(ENOSPC\)\. Make room on it/,
+    ],
+    ['EDQUOT', /the quota on the disk of the cache is used up/],
+  ])('finds the disk of the cache full (%s)', async (code, message) => {
+    await makeMar(join(modelStore, 'noop.mar'), FILES);
+    const refuse = () => Promise.reject(Object.assign(new Error(`${code}: write`), { code, syscall: 'write' }));
+    store = storeWith({ work: { run: refuse, close: async () => undefined } });
+    await expectError('noop.mar', 'STORAGE_FULL', message);
+  });
+
   it('is empty', () => expectError('', 'ARCHIVE_NOT_FOUND', 'empty url'));
 
   it.each(['..', '../x.mar', 'a/../b.mar', 'https://example.com/../x.mar', 'a..b.mar'])('contains "..": %s', (url) =>

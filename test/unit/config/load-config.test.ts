@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../src/config/config-error.ts';
@@ -38,6 +38,13 @@ async function refusal(start: Start): Promise<string> {
 }
 
 describe('a start without settings', () => {
+  it('keeps no more than an eighth of the memory for the bodies of requests', async () => {
+    const { maxBufferedBytes } = await load({});
+    expect(maxBufferedBytes).toBeGreaterThan(0);
+    expect(maxBufferedBytes).toBeLessThanOrEqual(totalmem() / 8);
+    expect((await load({ file: 'max_buffered_size=1000\n' })).maxBufferedBytes).toBe(1000);
+  });
+
   it('has the defaults of the documented dialect, on loopback', async () => {
     expect(await load({})).toMatchObject({
       configFile: undefined,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { NO_MODEL_CONFIG, parseModelConfig } from '../../../src/config/model-config.ts';
 import { NO_SERVING_KEYS } from '../../../src/config/serving-mode.ts';
+import { NO_LIFETIME_KEYS } from '../../../src/config/worker-lifetime.ts';
 
 describe('model-config.yaml', () => {
   it('is read with units, and kept whole for the handler', async () => {
@@ -17,6 +18,7 @@ describe('model-config.yaml', () => {
         'maxRetryTimeoutInSec: 10',
         'clientTimeoutInMills: 500',
         'jobQueueSize: 20',
+        'retryOnWorkerDeath: true',
         'handler: {mine: [1, 2]}',
       ].join('\n'),
       'refuse',
@@ -33,7 +35,10 @@ describe('model-config.yaml', () => {
       maxRetryTimeoutSec: 10,
       clientTimeoutMs: 500,
       jobQueueSize: 20,
+      retryOnWorkerDeath: true,
+      warmup: [],
       serving: NO_SERVING_KEYS,
+      lifetime: NO_LIFETIME_KEYS,
     });
     expect(parsed.record).toMatchObject({ batchSize: 8, handler: { mine: [1, 2] } });
     expect(parsed.notices).toEqual([]);
@@ -94,9 +99,12 @@ describe('model-config.yaml', () => {
     },
   );
 
-  it('tells about keys that have no effect yet, unless they are switched off', async () => {
-    const { notices } = await parseModelConfig('retryOnWorkerDeath: false\nbatching: fixed', 'refuse');
-    expect(notices).toEqual(['model-config.yaml: "batching" is known, but not yet applied by this release']);
+  it('reads how batches are made, in any letter case', async () => {
+    expect((await parseModelConfig('batching: Fixed', 'refuse')).config.batching).toBe('fixed');
+    await expect(parseModelConfig('batching: eager', 'refuse')).rejects.toMatchObject({
+      message: 'model-config.yaml: batching: expected adaptive or fixed, found "eager"',
+    });
+    expect((await parseModelConfig('batching: eager', 'ignore')).config.batching).toBeUndefined();
   });
 
   it.each([

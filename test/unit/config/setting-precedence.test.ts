@@ -15,6 +15,7 @@ type Setting =
   | 'responseTimeout'
   | 'startupTimeout'
   | 'workers'
+  | 'maxSurge'
   | 'runtime'
   | 'queue'
   | 'handler';
@@ -26,6 +27,7 @@ const VALUES: Readonly<Record<Exclude<Setting, 'runtime' | 'handler'>, Readonly<
   responseTimeout: { request: 2, yaml: 3, models: 4, server: 5 },
   startupTimeout: { request: 2, yaml: 3, models: 4, server: 5 },
   workers: { request: 2, yaml: 3, models: 4, server: 5 },
+  maxSurge: { request: 2, yaml: 3, 'built-in': 1 },
   queue: { yaml: 3, server: 5 },
 };
 const WORDS = {
@@ -40,6 +42,7 @@ const TABLE: Readonly<Record<DialectName, Readonly<Record<Setting, readonly Sour
     responseTimeout: ['request', 'yaml', 'models', 'server'],
     startupTimeout: ['request', 'yaml', 'models', 'server'],
     workers: ['request', 'yaml', 'models', 'server'],
+    maxSurge: ['request', 'yaml', 'built-in'],
     runtime: ['request', 'manifest', 'models', 'built-in'],
     queue: ['yaml', 'server'],
     handler: ['request', 'manifest', 'server'],
@@ -51,6 +54,7 @@ const TABLE: Readonly<Record<DialectName, Readonly<Record<Setting, readonly Sour
     startupTimeout: ['yaml', 'models', 'request', 'server'],
     // `models` counts for workers of models that are loaded at start only.
     workers: ['yaml', 'request', 'server'],
+    maxSurge: ['yaml', 'request', 'built-in'],
     runtime: ['models', 'request', 'manifest', 'built-in'],
     queue: ['yaml', 'server'],
     handler: ['request', 'manifest', 'server'],
@@ -75,6 +79,7 @@ async function compile(dialect: DialectName, setting: Setting, speaking: readonl
     responseTimeout: { responseTimeoutSec: 2 },
     startupTimeout: { startupTimeoutSec: 2 },
     workers: { initialWorkers: 2 },
+    maxSurge: { maxSurge: 2 },
     runtime: { runtime: WORDS.runtime.request },
     handler: { handler: WORDS.handler.request },
   };
@@ -128,6 +133,8 @@ function found(setting: Setting, spec: ModelSpec): unknown {
     case 'workers':
       expect(spec.initialMaxWorkers).toBe(spec.initialMinWorkers);
       return spec.initialMinWorkers;
+    case 'maxSurge':
+      return spec.maxSurge;
     case 'queue':
       return spec.queueSize;
     case 'runtime':

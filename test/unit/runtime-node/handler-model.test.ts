@@ -95,6 +95,19 @@ describe('a batch', () => {
     expect(errorLines()).not.toContain('too short');
   });
 
+  test('a request knows its sequence, however the client has spelled the headers', async () => {
+    const model = await modelOf('predict: (requests) => requests.map(({ sequence }) => sequence ?? null)');
+    const headers = [
+      ['TS_Request_Sequence_ID', 'ann'],
+      ['ts_request_sequence_start', 'True'],
+    ] as const;
+    const outcomes = await model.predict([runtimeRequest('', { headers }), runtimeRequest('')]);
+    expect(outcomes.map((outcome) => JSON.parse(textOf(outcome)))).toEqual([
+      { id: 'ann', isStart: true, isEnd: false, endHeader: 'ts_request_sequence_end' },
+      null,
+    ]);
+  });
+
   test('a body that cannot be read is answered with 400, and the others are computed without it', async () => {
     const model = await modelOf('predict: (requests) => requests.map((request) => request.json().x * 2)');
     const outcomes = await model.predict(['{"x": 1}', '{"x": ', '{"x": 3}'].map((body) => runtimeRequest(body)));

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { FrameError } from '../../../src/protocol/frame.ts';
 import type { JobMessage } from '../../../src/protocol/messages.ts';
@@ -42,6 +45,26 @@ test('the values of a batch share its memory, which is theirs alone', () => {
   const batch = packBatch(1n, [], chunked([['12345678'], ['12345678']]));
   for (const value of valuesOf(batch)) expect(value.buffer).toBe(batch.memory);
   expect(batch.memory.byteLength).toBe(16);
+});
+
+test('a value in a file is read from its place there, and takes no part', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sconce-value-test-'));
+  const file = join(folder, 'body');
+  await writeFile(file, 'head one two');
+  const stored = { name: 'b', contentType: 'text/plain', file, offset: 5, length: 3 };
+  const [parted, gone, short] = [job(1, 'a', 'c'), job(2), job(3)];
+  const jobs = [
+    { ...parted, inputs: parted.inputs.toSpliced(1, 0, stored) },
+    { ...gone, inputs: [{ ...stored, file: `${file}-gone` }] },
+    { ...short, inputs: [{ ...stored, offset: 10 }] },
+  ];
+  const batch = structuredClone(packBatch(1n, jobs, chunked([['one part'], ['another']])));
+  const [first, second, third] = receivedJobs(batch.jobs, valuesOf(batch));
+  const values = (await first?.inputs())?.map(({ bytes }) => Buffer.from(bytes).toString());
+  expect(values).toEqual(['one part', 'one', 'another']);
+  await expect(second?.inputs()).rejects.toThrow('ENOENT');
+  await expect(third?.inputs()).rejects.toThrow('shorter than it was');
+  await rm(folder, { recursive: true });
 });
 
 test.each([

@@ -154,7 +154,11 @@ describe('an environment that cannot be built', () => {
   it('says which file is missing', async () => {
     const spec = { ...(await model('m', undefined)), requirementsFile: 'requirements.txt' };
     const error = await rejectionOf(environments().prepare(spec, never));
-    expect(error).toMatchObject({ code: 'ENVIRONMENT_FAILED', message: expect.stringContaining('requirements.txt') });
+    expect(error).toMatchObject({
+      code: 'ENVIRONMENT_FAILED',
+      message:
+        'MANIFEST.json: model.requirementsFile: requirements.txt is not in the archive. Pack it into the archive, or correct the name.',
+    });
   });
 
   it('says what to install when the interpreter has no pip', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SEQUENCE_HEADERS } from '../../../src/core/sequence-headers.ts';
+import { SEQUENCE_HEADERS, sequenceNamesIn } from '../../../src/core/sequence-headers.ts';
 import { launchFor } from '../../../src/workers/runtimes.ts';
 import { fakeVersion } from '../../support/fake-version.ts';
 
@@ -20,6 +20,12 @@ describe.each(['python', 'node', 'onnx'] as const)('the launch of a %s worker', 
       cwd: spec.modelDir,
       env: { PATH: '/bin', ANY: 'thing' },
     });
+  });
+
+  it('tells it the headers of sequences', () => {
+    const sequenceHeaders = { id: 'x-id', start: 'x-start', end: 'x-end' };
+    const { env } = launchFor({ ...spec, runtime }, { ...settings, sequenceHeaders });
+    expect(sequenceNamesIn(env)).toEqual(sequenceHeaders);
   });
 
   it("switches ONNX Runtime's telemetry off, unless the server's environment says otherwise", () => {

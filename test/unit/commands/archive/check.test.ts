@@ -76,6 +76,53 @@ describe('a sound archive', () => {
   });
 });
 
+describe('the settings of a network without code', () => {
+  const IMAGES = {
+    producer: 'test',
+    opset: 17,
+    inputs: [{ name: 'pixels', datatype: 'FP32', shape: ['batch', 3, 32, 32] }],
+    outputs: [{ name: 'scores', datatype: 'FP32', shape: ['batch', 10] }],
+  };
+
+  function lintNetwork(config: string, files: ArchiveFiles = {}) {
+    const manifest = { modelName: 'm', modelVersion: '1.0', serializedFile: 'net.onnx', configFile: 'c.yaml' };
+    const content = contentOf({ ...manifestFile(manifest), 'net.onnx': 'n', 'c.yaml': config, ...files });
+    return linesFor({ ...content, networks: new Map([['net.onnx', IMAGES]]) });
+  }
+
+  it('are sound', async () => {
+    const config = 'onnx: {intraOpThreads: 2}\nimage: {mean: [1, 2, 3]}\nclassification: {topK: 3}\n';
+    expect(await lintNetwork(config, { 'index_to_name.json': '{"0": "cat"}' })).toEqual([]);
+  });
+
+  it('have a key or a value that loading would refuse, all of them with their lines', async () => {
+    const config = [
+      'onnx:',
+      '  batchAxis: maybe',
+      'image:',
+      '  width: 64',
+      '  resize:',
+      '    shorterSide: 0',
+      'classification:',
+      '  topk: 3',
+    ].join('\n');
+    expect(await lintNetwork(config, { 'index_to_name.json': '["cat", 5]' })).toEqual([
+      'error    c.yaml:2: onnx.batchAxis must be a whole number of at least 0, or none or auto; found "maybe".',
+      'error    index_to_name.json: It has {"1":5}; expected a class index and its name.',
+      'error    c.yaml:4: image.width is 64, but input pixels takes 32.',
+      'error    c.yaml:8: classification.topk is not a setting; the settings of classification are topK, softmax, output.',
+    ]);
+    expect(await lintNetwork('image:\n  resize: {filter: best}\n')).toEqual([
+      expect.stringMatching(/^error {4}c\.yaml:2: image\.resize\.filter must be one of/),
+    ]);
+    expect(await lintNetwork('classification: {output: probabilities}')).toEqual([
+      expect.stringMatching(
+        /^error {4}c\.yaml:1: classification\.output is probabilities, which the model does not have/,
+      ),
+    ]);
+  });
+});
+
 describe('lint finds', () => {
   it('a handler file that is missing, and guesses the one that was meant', async () => {
     expect(await lintModel({ handler: 'hh.py' })).toEqual([

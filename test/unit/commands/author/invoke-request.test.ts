@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { contentTypeOf, readRequests } from '../../../../src/commands/author/invoke-request.ts';
+import { readRequests } from '../../../../src/commands/author/invoke-request.ts';
+import { contentTypeOf } from '../../../../src/config/file-content-type.ts';
 import { handlerFolder, removeHandlerFolders } from '../../../support/handler-folder.ts';
 
 afterEach(removeHandlerFolders);
