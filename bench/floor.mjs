@@ -11,9 +11,12 @@ import { fileURLToPath } from 'node:url';
  * @property {() => Promise<void>} stop
  */
 
-/** @returns {Promise<Subject>} */
-export async function startFloor() {
-  const child = fork(fileURLToPath(new URL('floor-server.mjs', import.meta.url)));
+/**
+ * @param {'noop' | 'echo'} answering
+ * @returns {Promise<Subject>}
+ */
+export async function startFloor(answering = 'noop') {
+  const child = fork(fileURLToPath(new URL('floor-server.mjs', import.meta.url)), [answering]);
   const [{ port }] = await once(child, 'message');
   return {
     name: 'bare http',

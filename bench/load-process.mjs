@@ -1,10 +1,8 @@
 // The load generator: a closed loop of N keep-alive connections over raw sockets, in a process of its own so that its CPU time is nobody
 // else's. Takes orders from its parent, one at a time, and answers each with counts and latencies.
 import { connect } from 'node:net';
+import { AnswerReader } from './answer-reader.mjs';
 import { LatencyHistogram } from './latency-histogram.mjs';
-
-const OK = Buffer.from('HTTP/1.1 200');
-const HEAD_END = '\r\n\r\n';
 
 /** One connection that always has exactly one request under way while the run goes on. */
 class Client {
@@ -12,9 +10,8 @@ class Client {
   #request;
   #run;
   #sentAt = 0;
-  /** @type {Buffer | undefined} */
-  #pending;
-  #answerBytes = 0;
+  #isOver = false;
+  #answers = new AnswerReader();
 
   /**
    * @param {number} port
@@ -27,12 +24,8 @@ class Client {
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
     this.#socket.on('connect', () => this.#send());
     this.#socket.on('data', (chunk) => this.#receive(chunk));
-    this.#socket.on('error', () => run.failed(this));
-    this.#socket.on('end', () => run.failed(this));
-  }
-
-  close() {
-    this.#socket.destroy();
+    this.#socket.on('error', () => this.#fail());
+    this.#socket.on('end', () => this.#fail());
   }
 
   #send() {
@@ -41,24 +34,21 @@ class Client {
   }
 
   #receive(chunk) {
-    const bytes = this.#pending === undefined ? chunk : Buffer.concat([this.#pending, chunk]);
-    // Every answer of a run has the same length: the first one is read with care, the others are recognised by it.
-    if (bytes.length !== this.#answerBytes && !this.#isWhole(bytes)) {
-      this.#pending = bytes;
+    try {
+      if (!this.#answers.take(chunk)) return;
+    } catch {
+      this.#fail();
       return;
     }
-    this.#pending = undefined;
-    this.#answerBytes = bytes.length;
-    const isOk = OK.compare(bytes, 0, OK.length) === 0;
-    if (this.#run.answered(performance.now() - this.#sentAt, isOk)) this.#send();
-    else this.close();
+    if (this.#run.answered(performance.now() - this.#sentAt, this.#answers.status === 200)) this.#send();
+    else this.#socket.destroy();
   }
 
-  #isWhole(bytes) {
-    const headEnd = bytes.indexOf(HEAD_END);
-    if (headEnd < 0) return false;
-    const length = /content-length: *(\d+)/i.exec(bytes.latin1Slice(0, headEnd))?.[1];
-    return length !== undefined && bytes.length >= headEnd + HEAD_END.length + Number(length);
+  #fail() {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#socket.destroy();
+    this.#run.failed();
   }
 }
 
@@ -91,8 +81,7 @@ class Run {
     return false;
   }
 
-  failed(client) {
-    client.close();
+  failed() {
     this.#lost += 1;
     this.#left();
   }

@@ -22,10 +22,6 @@ import { fileURLToPath } from 'node:url';
 export class Load {
   #child = fork(fileURLToPath(new URL('load-process.mjs', import.meta.url)));
 
-  get pid() {
-    return this.#child.pid;
-  }
-
   /**
    * Runs one closed loop. Fails when a request was not answered with 200: figures of errors are no figures.
    * @param {Order} order

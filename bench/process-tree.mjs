@@ -21,15 +21,17 @@ export function treeOf(root) {
 }
 
 /**
- * CPU time that these processes have used, in microseconds. Fails when one of them is gone: its time would be missing.
- * @param {readonly number[]} pids
+ * CPU time that a process and all that it started have used, in microseconds. Those that have ended count, too: the kernel adds their time
+ * to that of the parent that waited for them.
+ * @param {number} root
  */
-export function cpuMicroseconds(pids) {
+export function treeMicroseconds(root) {
   let ticks = 0;
-  for (const pid of pids) {
+  for (const pid of treeOf(root)) {
     const fields = statOf(pid);
-    if (fields === undefined) throw new Error(`process ${pid} ended during the measurement`);
-    ticks += Number(fields[11]) + Number(fields[12]);
+    if (fields === undefined) continue;
+    const [user, system, endedUser, endedSystem] = fields.slice(11, 15).map(Number);
+    ticks += user + system + endedUser + endedSystem;
   }
   return (ticks / TICKS_PER_SEC) * 1e6;
 }
@@ -41,12 +43,20 @@ export function machineMicroseconds() {
 }
 
 /**
- * Resident memory of one process in bytes.
+ * Resident memory of one process in bytes, 0 when it is gone.
  * @param {number} pid
  */
 export function residentBytes(pid) {
-  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kilobytes) * 1024;
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(statusOf(pid))?.[1];
+  return Number(kilobytes ?? 0) * 1024;
+}
+
+/**
+ * Resident memory of a process and all that it started, in bytes; pages that they share count for each.
+ * @param {number} root
+ */
+export function treeResidentBytes(root) {
+  return treeOf(root).reduce((sum, pid) => sum + residentBytes(pid), 0);
 }
 
 /** The fields of /proc/<pid>/stat behind the command's name, which may hold blanks; undefined when the process is gone. */
@@ -56,5 +66,14 @@ function statOf(pid) {
     return text.slice(text.lastIndexOf(')') + 2).split(' ');
   } catch {
     return undefined;
+  }
+}
+
+/** The text of /proc/<pid>/status, "" when the process is gone. */
+function statusOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    return '';
   }
 }

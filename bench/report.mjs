@@ -8,42 +8,80 @@ import { join } from 'node:path';
  * @typedef {object} Figure
  * @property {string} name
  * @property {number} value
- * @property {'req/s' | 'MiB/s' | 'ms' | 'µs' | 'MB' | '×'} unit
- * @property {number} [floor] the same figure of the bare http server, or of the bare session of an ONNX model
+ * @property {'req/s' | 'rows/s' | 'MiB/s' | 'ms' | 'µs' | 'MB' | 'kB' | '%' | '×'} unit
+ * @property {number} [floor] the same figure of what nobody can beat, or of what it is compared with
+ * @property {number} [ratio] the median of value ÷ floor within the rounds, where there are rounds
+ * @property {number} [other] the same figure of the other build
  * @property {Target} [target]
  *
  * @typedef {object} Target
  * @property {'at least' | 'at most'} bound
  * @property {number} value
+ * @property {number} [stretch] what would be better still
+ * @property {boolean} [isOfRatio] whether it is the ratio that has to reach it
  */
 
-const DIGITS = { 'req/s': 0, 'MiB/s': 0, ms: 2, µs: 1, MB: 1, '×': 3 };
+const DIGITS = { 'req/s': 0, 'rows/s': 0, 'MiB/s': 0, ms: 2, µs: 1, MB: 1, kB: 1, '%': 1, '×': 3 };
 
-/** @param {Figure} figure */
-export function isReached({ value, target }) {
+/** value ÷ floor; undefined without a floor. @param {Figure} figure */
+export function ratioOf({ value, floor, ratio }) {
+  return ratio ?? (floor === undefined ? undefined : value / floor);
+}
+
+/** @param {Figure} figure @returns {'reached' | 'stretch' | 'MISSED' | undefined} undefined without a target */
+export function verdictOf(figure) {
+  const { value, target } = figure;
   if (target === undefined) return undefined;
-  return target.bound === 'at least' ? value >= target.value : value <= target.value;
+  const judged = target.isOfRatio === true ? ratioOf(figure) : value;
+  const reaches = (bound) => (target.bound === 'at least' ? judged >= bound : judged <= bound);
+  if (!reaches(target.value)) return 'MISSED';
+  return target.stretch !== undefined && reaches(target.stretch) ? 'stretch' : 'reached';
+}
+
+/** A number with its unit. @param {number | undefined} number @param {Figure['unit']} unit */
+export function shown(number, unit) {
+  return number === undefined ? '' : `${number.toFixed(DIGITS[unit])} ${unit}`;
+}
+
+/** What has to be reached, with the stretch in brackets. @param {Figure} figure */
+export function targetText({ target, unit }) {
+  if (target === undefined) return '';
+  const stretch = target.stretch === undefined ? '' : ` (${target.stretch})`;
+  return `${target.bound} ${target.value}${stretch} ${target.isOfRatio === true ? '×' : unit}`;
 }
 
 /**
- * @param {readonly Figure[]} figures
+ * The lines of one table; a string stands for a row that names what follows.
+ * @param {readonly (Figure | string)[]} figures
  * @returns {string}
  */
 export function tableOf(figures) {
+  const hasOther = figures.some(({ other }) => other !== undefined);
   const rows = figures.map((figure) => {
-    const { name, value, unit, floor, target } = figure;
-    const show = (number) => (number === undefined ? '–' : `${number.toFixed(DIGITS[unit])} ${unit}`);
-    const reached = isReached(figure);
+    if (typeof figure === 'string') return [`**${figure}**`];
+    const { name, value, unit, floor, other } = figure;
     return [
       name,
-      show(value),
-      show(floor),
-      target === undefined ? '–' : `${target.bound} ${target.value} ${unit}`,
-      reached === undefined ? '–' : reached ? 'reached' : 'MISSED',
+      shown(value, unit),
+      shown(floor, unit),
+      shown(ratioOf(figure), '×'),
+      targetText(figure),
+      verdictOf(figure) ?? '',
+      ...(hasOther ? [shown(other, unit)] : []),
     ];
   });
-  const lines = [['figure', 'Sconce', 'floor', 'target', 'verdict'], ...rows];
-  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
+  const titles = ['figure', 'Sconce', 'floor', 'ratio', 'target (stretch)', 'verdict'];
+  return markdown([...titles, ...(hasOther ? ['other build'] : [])], rows);
+}
+
+/**
+ * A Markdown table whose columns line up; cells that a row lacks are empty.
+ * @param {readonly string[]} titles
+ * @param {readonly (readonly string[])[]} rows
+ */
+export function markdown(titles, rows) {
+  const lines = [titles, ...rows.map((row) => titles.map((_, column) => row[column] ?? ''))];
+  const widths = titles.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
   const render = (line) =>
     `| ${line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join(' | ')} |`;
   const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
@@ -54,11 +92,12 @@ export function tableOf(figures) {
  * Writes the run as JSON and returns the file's path.
  * @param {string} folder
  * @param {object} run
+ * @param {string} [kind] the beginning of the file's name
  */
-export function writeJson(folder, run) {
+export function writeJson(folder, run, kind = '') {
   mkdirSync(folder, { recursive: true });
   const at = new Date().toISOString();
-  const file = join(folder, `${at.replaceAll(':', '-')}.json`);
+  const file = join(folder, `${kind}${at.replaceAll(':', '-')}.json`);
   writeFileSync(file, `${JSON.stringify({ at, machine: machine(), ...run }, null, 2)}\n`);
   return file;
 }
@@ -74,4 +113,10 @@ export function machine() {
     node: process.version,
     python: execFileSync('python3', ['--version'], { encoding: 'utf8' }).trim(),
   };
+}
+
+/** The machine and the day, in one line. */
+export function machineText() {
+  const { cpu, cores, memoryGb, node, python } = machine();
+  return `${cores} cores (${cpu}), ${memoryGb} GB, Node ${node.slice(1)}, ${python}; ${new Date().toISOString().slice(0, 10)}`;
 }

@@ -2,14 +2,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { ask } from './ask.mjs';
 
-const MODEL_STORE = fileURLToPath(new URL('models', import.meta.url));
+export const MODEL_STORE = fileURLToPath(new URL('models', import.meta.url));
 const PING_EVERY_MS = 4;
 const PATIENCE_MS = 120_000;
 
@@ -56,13 +56,14 @@ export async function startSconce(main, name, modelStore = MODEL_STORE, more = {
     managementPort,
     startMs,
     /**
-     * Registers a model under a name, with one worker that is ready.
+     * Registers a model under a name; its workers are ready then.
      * @param {string} model
      * @param {string} settings more parameters of the registration
      * @param {string} url its folder in the model store
+     * @param {number} workers
      */
-    async register(model, settings, url = 'noop') {
-      const query = `url=${url}&model_name=${model}&initial_workers=1&synchronous=true&${settings}`;
+    async register(model, settings, url = 'noop', workers = 1) {
+      const query = `url=${url}&model_name=${model}&initial_workers=${workers}&synchronous=true&${settings}`;
       const answer = await ask('POST', managementPort, `/models?${query}`);
       if (answer?.status !== 200) throw new Error(`the registration of ${model} failed: ${answer?.text}`);
     },
@@ -75,24 +76,8 @@ export async function startSconce(main, name, modelStore = MODEL_STORE, more = {
   };
 }
 
-/** An answer of the server; undefined while nobody listens. */
-function ask(method, port, path) {
-  return new Promise((resolve) => {
-    const sent = request({ method, port, path, host: '127.0.0.1', agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk) => {
-        text += chunk;
-      });
-      response.on('end', () => resolve({ status: response.statusCode, text }));
-    });
-    sent.on('error', () => resolve(undefined));
-    sent.end();
-  });
-}
-
 /** Ports that nobody used a moment ago. */
-async function freePorts(count) {
+export async function freePorts(count) {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => once(server, 'listening')));
   const ports = servers.map((server) => server.address().port);
