@@ -18,6 +18,8 @@ class Load(NamedTuple):
     model_version: str
     model_dir: str
     handler: Optional[str]
+    #: How many threads the worker's numerics may use; None where the server does not say.
+    threads: Optional[int]
     batch_size: int
     gpu_id: Optional[int]
     envelope: Optional[str]
@@ -79,6 +81,7 @@ def parse_load(frame: Frame) -> Load:
             model_version=header["modelVersion"],
             model_dir=header["modelDir"],
             handler=header.get("handler"),
+            threads=None if header.get("threads") is None else int(header["threads"]),
             batch_size=int(header.get("batchSize") or 1),
             gpu_id=header.get("gpuId"),
             envelope=header.get("envelope") or None,

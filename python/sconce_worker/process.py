@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from typing import Tuple
+from typing import Optional, Tuple
 
 DATA_DESCRIPTOR = 3
 CONTROL_DESCRIPTOR = 4
@@ -42,6 +42,16 @@ def set_up_process() -> Tuple[socket.socket, socket.socket]:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=close_in_child)
     return data, control
+
+
+def share_cores(threads: Optional[int]) -> None:
+    """Has the numeric libraries that a handler imports use so many threads, where that is less than all cores.
+
+    Each would take all of them, and workers of one model would be in each other's way. What the operator has set counts.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if threads is not None and threads < cores:
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 
 def die_with_parent() -> None:

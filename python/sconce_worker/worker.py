@@ -13,7 +13,7 @@ from sconce_worker.loops import ASYNC_CAPACITY, JOBS_AHEAD, serve_async, serve_b
 from sconce_worker.messages import parse_load
 from sconce_worker.model_loading import load_service
 from sconce_worker.outbox import Outbox
-from sconce_worker.process import set_up_process
+from sconce_worker.process import set_up_process, share_cores
 from ts.metrics.metric_sink import set_metric_sink
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ def _live(reader: FrameReader, outbox: Outbox) -> None:
     if frame is None:
         return
     load = parse_load(frame)
+    share_cores(load.threads)
     outbox.configure(load.credit_bytes, is_answering=load.rank == 0)
     try:
         service = load_service(load, outbox)

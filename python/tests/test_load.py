@@ -134,6 +134,27 @@ class Handlers(unittest.TestCase):
         self.assertEqual(seen, {"model": {"modelName": "tested", "modelVersion": "1.0"}})
         self.assertEqual(config, {})
 
+    @unittest.skipIf(len(getattr(os, "sched_getaffinity", lambda pid: [0])(0)) < 2, "there is one core to share")
+    def test_numeric_libraries_get_the_workers_share_of_the_cores(self) -> None:
+        source = """
+            import os
+            threads = os.environ.get("OMP_NUM_THREADS")
+            def handle(data, context):
+                return data and [threads]
+        """
+        files = {"handler.py": source}
+        cores = len(os.sched_getaffinity(0))
+        inherited = os.environ.pop("OMP_NUM_THREADS", None)
+        try:
+            self.assertEqual(self.answer(files, "handler.py", threads=1), b"1")
+            self.assertEqual(self.answer(files, "handler.py", threads=cores), b"null")
+            os.environ["OMP_NUM_THREADS"] = "5"
+            self.assertEqual(self.answer(files, "handler.py", threads=1), b"5")
+        finally:
+            os.environ.pop("OMP_NUM_THREADS", None)
+            if inherited is not None:
+                os.environ["OMP_NUM_THREADS"] = inherited
+
     def test_without_a_manifest_the_context_has_none(self) -> None:
         source = "def handle(data, context):\n    return data and [context.manifest is None]\n"
         self.assertEqual(self.answer({"handler.py": source}, "handler.py"), b"true")
