@@ -3,7 +3,19 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { TEST_CACHES } from './test/support/test-caches.ts';
 
 /** Files that take longest begin first, so that none of them is left alone at the end. */
-const LONGEST = ['python-versions', 'python-environments', 'churn', 'python-packages', 'failing-models', 'streams'];
+const LONGEST = [
+  'python-versions',
+  'worker-replacement',
+  'python-environments',
+  'churn',
+  'supervision',
+  'storm',
+  'failing-models',
+  'streams',
+  'python-packages',
+  'autoscaling',
+  'shutdown',
+];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -22,6 +22,9 @@ import type { ServerMetrics } from './telemetry/server-metrics.ts';
 /** Whoever manages or watches a server needs few connections, and must get them while the inference listener is flooded. */
 const MAX_OPERATOR_CONNECTIONS = 512;
 
+/** Descriptors that predictions leave free, of a small allowance a quarter: half of them for operators, the rest for workers, archives and logs. */
+const RESERVED_DESCRIPTORS = 64;
+
 export interface ListenerParts {
   readonly config: ServerConfig;
   /** How many files and sockets the process may have open. */
@@ -60,14 +63,19 @@ export function createListeners(parts: ListenerParts) {
     ...kserveOperations(parts.inference, config.dialect),
   ];
   const { clients } = config;
+  const reserved = Math.min(RESERVED_DESCRIPTORS, Math.floor(parts.openFileLimit / 4));
   const limits: ListenerLimits = {
     maxConnections: clients.maxConnections,
     maxIdleConnections: clients.maxIdleConnections,
-    openFileLimit: parts.openFileLimit,
+    descriptorLimit: parts.openFileLimit - reserved,
     headerTimeoutMs: clients.headerTimeoutSec * 1000,
     keepAliveTimeoutMs: clients.keepAliveTimeoutSec * 1000,
   };
-  const operatorLimits = { ...limits, maxConnections: Math.min(limits.maxConnections, MAX_OPERATOR_CONNECTIONS) };
+  const operatorLimits = {
+    ...limits,
+    maxConnections: Math.min(limits.maxConnections, MAX_OPERATOR_CONNECTIONS),
+    descriptorLimit: parts.openFileLimit - Math.ceil(reserved / 2),
+  };
   const managementOnes = managementOperations({
     management: parts.management,
     customized: parts.customized,

@@ -175,18 +175,25 @@ export async function startServer(
     openInference: new OpenInferenceService(registry),
     version,
   });
+  const requestsUnderWay = () => listeners.all.reduce((sum, listener) => sum + listener.requestsUnderWay, 0);
+  const tellGivenUp = () => {
+    const requests = requestsUnderWay();
+    if (requests > 0) log.warn({ requests }, 'the time to finish is over (shutdownTimeout): what is left is given up');
+  };
   const stop = async (graceMs?: number) => {
     isStopping = true;
     health.stopping();
     if (graceMs === undefined) await until(monotonicClock.now() + config.preStopDelaySec * 1000);
     const deadlineAt = monotonicClock.now() + (graceMs ?? config.shutdownTimeoutSec * 1000);
     const remainingMs = () => Math.max(0, deadlineAt - monotonicClock.now());
-    for (const listener of listeners.all) listener.stopListening();
+    await Promise.all(listeners.all.map((listener) => listener.stopListening()));
     // A request whose body was on its way has been accepted, too.
     await pace.untilReceived(remainingMs());
     inference.close();
     await archives.keep();
+    const deadline = monotonicClock.after(remainingMs(), tellGivenUp);
     await management.close(remainingMs());
+    deadline.cancel();
     await downloads.close();
     await Promise.all(listeners.all.map((listener) => listener.close()));
     await bodyFiles.close();
@@ -194,9 +201,12 @@ export async function startServer(
   };
 
   // Fetching, unpacking and installing are the steps of a start that can take long.
-  signal.addEventListener('abort', () => void management.giveUpPending(), { once: true });
+  const giveUpPending = () => void management.giveUpPending();
+  signal.addEventListener('abort', giveUpPending, { once: true });
   try {
     await loadAtStart(config, archives, management, health, signal);
+    // From here on the workers need their archives until the stop is through with them.
+    signal.removeEventListener('abort', giveUpPending);
     const inferenceAddress = await listeners.inference.listen();
     const managementAddress =
       listeners.management === listeners.inference ? inferenceAddress : await listeners.management.listen();
@@ -207,7 +217,6 @@ export async function startServer(
     };
     health.started();
     archives.sweep().catch((thrown: unknown) => log.warn(`leftovers in the cache: ${thrown}`));
-    const requestsUnderWay = () => listeners.all.reduce((sum, listener) => sum + listener.requestsUnderWay, 0);
     return { addresses, management, inference, requestsUnderWay, stop };
   } catch (error) {
     await stop(config.shutdownTimeoutSec * 1000);
@@ -268,7 +277,8 @@ function versionFactory(parts: VersionParts) {
       poolSize,
       onMetric,
       onHandlerTime: (handlerMs, jobs) => {
-        scheduler.computed(jobs, handlerMs);
+        // Where jobs join, the handler's calls are no batches.
+        if (!spec.isContinuous) scheduler.computed(jobs, handlerMs);
         metrics.handlerTook(spec.name, handlerMs);
         hooks.onHandlerTime?.(handlerMs);
       },

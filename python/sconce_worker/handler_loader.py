@@ -139,4 +139,6 @@ def is_async(handle: Callable[[Any, Any], Any]) -> bool:
     # Imported here: it takes longer than all modules of the worker, and most models do not come this way.
     import inspect
 
-    return inspect.iscoroutinefunction(handle)
+    # Behind decorators that say what they wrap, and in objects that are called like functions.
+    function = inspect.unwrap(handle)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))

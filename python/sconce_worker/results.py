@@ -75,9 +75,9 @@ def check_results(results: Any, expected: int) -> List[Any]:
     requests = "1 result" if expected == 1 else "%d results, one for each request," % expected
     if not isinstance(results, list):
         hint = ""
-        if hasattr(results, "__await__") or hasattr(results, "__anext__"):
+        if hasattr(results, "__await__"):
             hint = " A handler with async functions needs asyncCommunication: true in model-config.yaml."
-        elif hasattr(results, "__next__"):
+        elif hasattr(results, "__next__") or hasattr(results, "__anext__"):
             hint = " Send parts of an answer with send_intermediate_predict_response, and return a list at the end."
         raise JobError(
             "OUTPUT_NOT_A_LIST",

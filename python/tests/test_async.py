@@ -196,6 +196,40 @@ class AsyncLoading(unittest.TestCase):
                 self.assertEqual(worker.load(modelConfig=self.CONFIG).header["type"], "ready")
                 self.assertEqual(worker.ask({})[0][1], word)
 
+    def test_async_handlers_are_known_behind_decorators_and_as_callable_objects(self) -> None:
+        decorated = """
+            import asyncio, functools
+
+            def logged(function):
+                @functools.wraps(function)
+                def call(*args):
+                    return function(*args)
+                return call
+
+            class Handler:
+                def initialize(self, context): pass
+                @logged
+                async def handle(self, data, context): return ["ok"]
+        """
+        callable_object = """
+            class Late:
+                async def __call__(self, data, context): return data and ["ok"]
+            handle = Late()
+        """
+        for source in (decorated, callable_object):
+            with WorkerDriver(dict(FILES, **{"handler.py": source})) as worker:
+                worker.load(modelConfig=self.CONFIG)
+                self.assertEqual(worker.ask({})[0][1], b"ok")
+
+    def test_an_async_generator_is_told_how_to_stream(self) -> None:
+        source = "async def handle(data, context):\n    yield 'ok'\n"
+        with WorkerDriver(dict(FILES, **{"handler.py": source})) as worker:
+            worker.load(modelConfig=self.CONFIG)
+            code, message, _ = worker.ask({})[0]
+            self.assertEqual(code, "OUTPUT_NOT_A_LIST")
+            self.assertIn("send_intermediate_predict_response", message)
+            self.assertNotIn("asyncCommunication", message)
+
     def test_what_it_raises_fails_the_load(self) -> None:
         with WorkerDriver(dict(FILES, **{"handler.py": self.CLASS})) as worker:
             header = worker.load(modelConfig=self.CONFIG).header

@@ -1,7 +1,8 @@
-"""Frames by the thousand that are nearly right: the reader gives a frame, the end, or its own error, and takes no memory by a claim.
+"""Frames by the thousand that are nearly right: the reader gives a frame, the end, or its own error, and takes no memory by a
+claim.
 
-test/faults/fuzz.test.ts is the same for the TypeScript end. The seed is fixed, so that a failure comes again; SCONCE_FUZZ_SEED and
-SCONCE_FUZZ_ROUNDS change what is tried.
+test/faults/fuzz.test.ts is the same for the TypeScript end. The seed is fixed, so that a failure comes again; SCONCE_FUZZ_SEED
+and SCONCE_FUZZ_ROUNDS change what is tried.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ import type { ServerHooks } from '../server-hooks.ts';
 import type { ServerLog } from '../telemetry/logger.ts';
 import { failureText } from './terminal/failure.ts';
 
-/** How long the last lines of the log may take when a second signal has come. */
-const LAST_LINES_MS = 200;
+/** How long the last lines of the log may take to be read: a log that nobody reads must not hold up the end, least of all a hurried one. */
+const LAST_LINES_MS = 1_000;
+const HURRIED_LAST_LINES_MS = 200;
 
 /** What was written behind `sconce serve`, as commander names it. */
 export interface ServeFlags {
@@ -130,24 +131,25 @@ async function showFirstSteps(server: RunningServer): Promise<void> {
 /** The first signal drains, a second one ends at once. */
 function stopOnSignal(serverLog: ServerLog, server: Pick<RunningServer, 'stop' | 'requestsUnderWay'>): void {
   let isStopping = false;
+  const exitAfterLog = async (code: number, patienceMs: number) => {
+    setTimeout(() => process.exit(code), patienceMs);
+    await serverLog.flush();
+    process.exit(code);
+  };
   const onSignal = async (signal: NodeJS.Signals) => {
     if (isStopping) {
       const requests = server.requestsUnderWay();
       serverLog.access?.flush();
       const cut = requests === 1 ? '1 request was cut' : `${requests} requests were cut`;
       serverLog.log.warn({ signal, requests }, `ended at once by a second signal: ${cut}`);
-      // A log that nobody reads must not hold up who is in a hurry.
-      setTimeout(() => process.exit(1), LAST_LINES_MS);
-      await serverLog.flush();
-      process.exit(1);
+      await exitAfterLog(1, HURRIED_LAST_LINES_MS);
     }
     isStopping = true;
-    serverLog.log.info({ signal }, 'stopping: finishing the requests at hand');
+    serverLog.log.info({ signal, requests: server.requestsUnderWay() }, 'stopping: finishing the requests at hand');
     await server.stop();
     serverLog.access?.flush();
     serverLog.log.info('stopped');
-    await serverLog.flush();
-    process.exit(0);
+    await exitAfterLog(0, LAST_LINES_MS);
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);

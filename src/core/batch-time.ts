@@ -6,6 +6,12 @@ export interface BatchTime {
   readonly perJobMs: number;
 }
 
+/** Milliseconds of so many jobs in batches of up to `batchSize`, `workers` of which are computed at a time. */
+export function timeForJobsMs(time: BatchTime, jobs: number, batchSize: number, workers: number): number {
+  const rounds = Math.ceil(jobs / batchSize / workers);
+  return rounds * (time.baseMs + time.perJobMs * Math.min(jobs, batchSize));
+}
+
 /** How many of the latest batches count. */
 const REMEMBERED = 64;
 /** The first batches of a model are slow (lazy initialisation, caches) and say nothing about the others. */
@@ -31,6 +37,11 @@ export class BatchTimes {
     const place = (this.#count - IGNORED - 1) % REMEMBERED;
     this.#sizes[place] = size;
     this.#times[place] = tookMs;
+  }
+
+  /** The time of the quickest of the latest batches; 0 as long as there were too few. */
+  fastestMs(): number {
+    return this.#times.length < NEEDED ? 0 : Math.min(...this.#times);
   }
 
   /** What is known now; undefined until there were enough batches, and of different sizes. */

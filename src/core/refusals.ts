@@ -52,3 +52,14 @@ export function deadlineExceeded(model: string, job: Job): ServingError {
   const message = `The request allowed ${allowedMs} ms, and they were over ${where}.`;
   return new ServingError('DEADLINE_EXCEEDED', message, namesOf(model, job.request));
 }
+
+/** Its turn has come, and even the quickest answer would be late. */
+export function deadlineOutOfReach(
+  model: string,
+  job: Job,
+  { leftMs, neededMs }: { readonly leftMs: number; readonly neededMs: number },
+): ServingError {
+  const allowedMs = Math.round(job.deadlineAt - job.arrivedAt);
+  const message = `The request allowed ${allowedMs} ms. ${Math.floor(leftMs)} ms of them were left when its turn came, and model ${model} takes at least ${Math.ceil(neededMs)} ms.`;
+  return new ServingError('DEADLINE_EXCEEDED', message, namesOf(model, job.request));
+}

@@ -1,5 +1,6 @@
 // The heart of one model version: takes jobs in, lets them wait in its queue (WaitingJobs), and gives them to workers that have room. Everything a
 // job can meet before and beside its worker (refusal, expiry, cancellation, return after a death) happens here.
+import { Admission } from './admission.ts';
 import { type BatchTime, BatchTimes } from './batch-time.ts';
 import { type Batching, planBatch } from './batching.ts';
 import type { ServingError } from './errors.ts';
@@ -7,8 +8,7 @@ import { Job, type JobKeeper, type JobRequest } from './job.ts';
 import { sortLosses } from './lost-jobs.ts';
 import type { BatchWorker, Clock, ServingObserver, Timer } from './ports.ts';
 import { ReadyWorkers } from './ready-workers.ts';
-import { deadlineExceeded, noIdleWorker, queueFull, waitTooLong } from './refusals.ts';
-import { Throughput } from './throughput.ts';
+import { deadlineExceeded, deadlineOutOfReach } from './refusals.ts';
 import type { WaitingJobs } from './waiting-jobs.ts';
 
 export interface SchedulerOptions {
@@ -29,9 +29,6 @@ export interface SchedulerOptions {
 /** Why new jobs are turned away, worded for one request. */
 export type Refusal = (request: JobRequest) => ServingError;
 
-/** Nobody is told to come back later than this: by then everything may be different. */
-const MAX_RETRY_AFTER_SEC = 60;
-
 let lastJobId = 0;
 
 export class Scheduler implements JobKeeper {
@@ -40,8 +37,10 @@ export class Scheduler implements JobKeeper {
   readonly #workers = new ReadyWorkers();
   readonly #deadlines = new Map<Job, Timer>();
   readonly #batchTimes = new BatchTimes();
-  readonly #throughput = new Throughput();
+  readonly #admission: Admission;
   #running = 0;
+  /** The job that is being taken in. */
+  #arriving: Job | undefined;
   #refusal: Refusal | undefined;
   #holdTimer: Timer | undefined;
   #idleWaiters: (() => void)[] = [];
@@ -49,11 +48,12 @@ export class Scheduler implements JobKeeper {
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#queue = options.queue;
+    this.#admission = new Admission({ ...options, workers: this.#workers, batchTimes: this.#batchTimes });
   }
 
   /** Jobs that wait for a worker to begin with them. */
   get waiting(): number {
-    return this.#queue.length + this.#workers.aheadJobs;
+    return this.#admission.waiting;
   }
 
   /** Jobs that a worker has. */
@@ -63,32 +63,30 @@ export class Scheduler implements JobKeeper {
 
   /** How many more jobs may wait. */
   get remainingCapacity(): number {
-    return Math.max(0, this.#queue.capacity - this.waiting);
+    return this.#admission.remainingCapacity;
   }
 
   /** Takes a job in, or throws why not. `deadlineAt` is monotonic; Infinity for none. */
   submit(request: JobRequest, deadlineAt: number): Job {
     if (this.#refusal !== undefined) throw this.#refusal(request);
     const now = this.#options.clock.now();
-    this.#admit(request, deadlineAt - now);
+    // A held batch waits for other jobs, and not for workers.
+    const canBeginNow = this.#queue.length === 0 || this.#holdTimer !== undefined;
+    this.#admission.check(request, deadlineAt - now, { inHand: this.#running, canBeginNow });
     lastJobId += 1;
     const job = new Job(lastJobId, request, now, deadlineAt, this);
     this.#queue.push(job);
     if (deadlineAt !== Infinity) this.#armDeadline(job, now);
     this.#options.observer.queued(job);
+    this.#arriving = job;
     this.pump();
+    this.#arriving = undefined;
     return job;
   }
 
   /** What batches of this version cost, as far as it is known. */
   get batchTime(): BatchTime | undefined {
     return this.#batchTimes.fit();
-  }
-
-  /** Whole seconds until what waits now will have been given out, at the present rate; at least 1. */
-  get retryAfterSec(): number {
-    const waitMs = this.#throughput.timeForMs(this.waiting) ?? 0;
-    return Math.min(MAX_RETRY_AFTER_SEC, Math.max(1, Math.ceil(waitMs / 1000)));
   }
 
   /** A worker has computed a batch. */
@@ -104,6 +102,7 @@ export class Scheduler implements JobKeeper {
   /** Ends every waiting job with an error. */
   failWaiting(refusal: Refusal): void {
     for (const job of this.#queue.drain()) job.fail(refusal(job.request));
+    this.pump();
   }
 
   /** A worker is ready: it takes part from now on, also in what others were given ahead. */
@@ -137,18 +136,21 @@ export class Scheduler implements JobKeeper {
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
-  /** Gives out what can be given out; called whenever a job arrives or a worker's room grows. */
+  /** Gives out what can be given out; called whenever a job arrives, a worker's room grows, or nothing waits any more. */
   pump(): void {
     this.#holdTimer?.cancel();
     this.#holdTimer = undefined;
     this.#giveOut();
-    this.#throughput.look(this.#queue.length > 0 && this.#workers.size > 0, this.#options.clock.now());
+    // What is held for a fuller batch waits for other jobs, and not for workers.
+    const waitsForWorkers = this.#queue.length > 0 && this.#workers.size > 0 && this.#holdTimer === undefined;
+    this.#admission.throughput.look(waitsForWorkers, this.#options.clock.now());
   }
 
   abandoned(job: Job, error: ServingError): void {
     if (job.state === 'queued') this.#queue.remove(job);
     else job.worker?.cancel(job);
     job.fail(error);
+    if (this.#queue.length === 0) this.pump();
   }
 
   taken(job: Job, sizeBytes: number): void {
@@ -169,25 +171,12 @@ export class Scheduler implements JobKeeper {
     if (job.worker !== undefined) {
       this.#running -= 1;
       // What nobody waits for any more keeps its worker all the same.
-      if (error?.code !== 'DEADLINE_EXCEEDED' && error?.code !== 'CANCELLED') this.#throughput.finished(now);
+      if (error?.code !== 'DEADLINE_EXCEEDED' && error?.code !== 'CANCELLED') this.#admission.throughput.finished(now);
     }
     this.#options.observer.finished(job, error?.code, now - job.arrivedAt);
     if (this.#queue.length === 0 && this.#running === 0) {
       for (const resolve of this.#idleWaiters.splice(0)) resolve();
     }
-  }
-
-  /** Throws why a job that allows so much time is not taken in. */
-  #admit(request: JobRequest, allowedMs: number): void {
-    const { model, needsIdleWorker } = this.#options;
-    if (this.remainingCapacity === 0) throw queueFull(model, request, this.#queue.capacity, this.retryAfterSec);
-    if (needsIdleWorker && this.#queue.length >= this.#workers.idle)
-      throw noIdleWorker(model, request, this.retryAfterSec);
-    if (allowedMs === Infinity || this.#queue.length === 0 || !this.#queue.isShared) return;
-    const before = this.#queue.lengthUpTo(request.priority) + this.#running;
-    const expectedMs = this.#throughput.timeForMs(before + 1) ?? 0;
-    if (expectedMs > allowedMs)
-      throw waitTooLong(model, request, { allowedMs, expectedMs, retryAfterSec: this.retryAfterSec });
   }
 
   #giveOut(): void {
@@ -247,14 +236,29 @@ export class Scheduler implements JobKeeper {
     }
   }
 
-  /** Gives a worker the first `size` jobs of its run, without those whose time is over. */
+  /** Gives a worker the first `size` jobs of its run, without those that cannot be answered in time. */
   #give(worker: BatchWorker, size: number, now: number): void {
     const taken = this.#queue.take(size, worker);
-    const expired = taken.filter((job) => job.deadlineAt <= now);
-    const alive = expired.length === 0 ? taken : taken.filter((job) => job.deadlineAt > now);
-    if (alive.length > 0) this.#dispatch(worker, alive);
-    // Their timers come late when the event loop was busy; a worker must not compute what nobody waits for.
-    for (const job of expired) job.fail(deadlineExceeded(this.#options.model, job));
+    const late = taken.filter((job) => this.#isTooLate(job, now));
+    const timely = late.length === 0 ? taken : taken.filter((job) => !late.includes(job));
+    if (timely.length > 0) this.#dispatch(worker, timely);
+    for (const job of late) job.fail(this.#lateness(job, now));
+  }
+
+  /**
+   * A worker must not compute what comes too late even if it is as quick as it ever was of late. What it can begin with as soon as that arrives is
+   * computed whatever was learned, so that a wrong guess corrects itself.
+   */
+  #isTooLate(job: Job, now: number): boolean {
+    if (job.deadlineAt === Infinity) return false;
+    return job.deadlineAt <= now + (job === this.#arriving ? 0 : this.#batchTimes.fastestMs());
+  }
+
+  #lateness(job: Job, now: number): ServingError {
+    const { model } = this.#options;
+    // The timers of deadlines come late when the event loop was busy.
+    if (job.deadlineAt <= now) return deadlineExceeded(model, job);
+    return deadlineOutOfReach(model, job, { leftMs: job.deadlineAt - now, neededMs: this.#batchTimes.fastestMs() });
   }
 
   #dispatch(worker: BatchWorker, batch: readonly Job[]): void {

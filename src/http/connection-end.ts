@@ -26,8 +26,20 @@ export function answerWhileReading(request: IncomingMessage, response: ServerRes
   request.resume();
 }
 
-/** Ends the connection without the mark that an answer is complete, behind what was already written if the client takes it soon. */
+/** Whether an answer can say where it ends without having told its length: clients of HTTP/1.0 know no chunks. */
+export function knowsChunks({ httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean {
+  return httpVersionMajor >= 1 && httpVersionMinor >= 1;
+}
+
+/**
+ * Ends the connection without the mark that an answer is complete, behind what was already written if the client takes it soon. Where the
+ * end of the connection is that mark, it is reset.
+ */
 export function breakOff(response: ServerResponse): void {
+  if (!knowsChunks(response.req)) {
+    response.socket?.resetAndDestroy();
+    return;
+  }
   const timer = setTimeout(() => response.destroy(), LINGER_MS);
   response.once('close', () => clearTimeout(timer));
   if (response.destroyed || response.socket === null) response.destroy();

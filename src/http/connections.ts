@@ -1,5 +1,5 @@
 // The connections of one listener: how many there may be, which of them have a request under way, and which of the others go first when room is
-// needed. What is said to those that are refused is for http-server.ts.
+// needed. What is said to those that are refused is for doorkeeper.ts.
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ServingError } from '../core/errors.ts';
@@ -8,15 +8,15 @@ export interface ConnectionLimits {
   readonly maxConnections: number;
   /** Of those, how many may be kept for a client's next request. */
   readonly maxIdleConnections: number;
-  /** How many files and sockets the process may have open; Infinity when that is not known. */
-  readonly openFileLimit: number;
+  /** A connection whose descriptor is not below this is one too many; Infinity when no limit is known. */
+  readonly descriptorLimit: number;
 }
-
-/** Descriptors that stay free for workers, archives and logs; of a very small allowance, a quarter. */
-const RESERVED_DESCRIPTORS = 64;
 
 /** How long a new connection has its place for sure, whether it sends something or not. */
 const NEWCOMER_MS = 1_000;
+
+/** How long the first request of a client that does not mean to be slow may be behind its connection. */
+const ON_ITS_WAY_MS = 250;
 
 /** How long it counts that descriptors have run short. */
 const ROOM_KNOWN_MS = 1_000;
@@ -47,8 +47,9 @@ export class Connection {
 }
 
 export class Connections {
+  /** How many there have ever been. */
+  admitted = 0;
   readonly #limits: ConnectionLimits;
-  readonly #highestDescriptor: number;
   readonly #now: () => number;
   readonly #open = new Map<Socket, Connection>();
   /** Those that have not sent a request yet, the oldest first. */
@@ -64,8 +65,6 @@ export class Connections {
   constructor(limits: ConnectionLimits, now: () => number) {
     this.#limits = limits;
     this.#now = now;
-    const { openFileLimit } = limits;
-    this.#highestDescriptor = openFileLimit - Math.min(RESERVED_DESCRIPTORS, Math.floor(openFileLimit / 4));
   }
 
   get open(): number {
@@ -86,6 +85,7 @@ export class Connections {
     if (this.#isFull(socket) && !this.#makeRoom()) return false;
     const connection = new Connection(socket, this.#now());
     this.#open.set(socket, connection);
+    this.admitted += 1;
     this.#silent.add(connection);
     socket.once('close', () => this.#closed(connection));
     return true;
@@ -123,6 +123,13 @@ export class Connections {
     if (this.#idle.size > this.#limits.maxIdleConnections) closeFirst(this.#idle);
   }
 
+  /** Whether a connection is so new that its first request may be on its way. */
+  hasNewcomers(): boolean {
+    const since = this.#now() - ON_ITS_WAY_MS;
+    for (const { openedAt } of this.#silent) if (openedAt > since) return true;
+    return false;
+  }
+
   /** Ends the connections that are kept for a next request. */
   closeIdle(): void {
     closeAll(this.#idle);
@@ -140,7 +147,7 @@ export class Connections {
    */
   #isFull(socket: Socket): boolean {
     const now = this.#now();
-    if (descriptorOf(socket) >= this.#highestDescriptor) {
+    if (descriptorOf(socket) >= this.#limits.descriptorLimit) {
       this.#room = this.#open.size;
       this.#roomFoundAt = now;
     } else if (now - this.#roomFoundAt >= ROOM_KNOWN_MS) this.#room = Number.POSITIVE_INFINITY;

@@ -5,9 +5,9 @@ import { ServingError } from '../core/errors.ts';
 import type { ListenerContext } from './exchange-context.ts';
 import { answerRaw, type ParserError, parserFailure } from './raw-answer.ts';
 
-/** How long a refused client may take to see why. */
+/** How long a client may take to see why it is refused. */
 const LINGER_MS = 1_000;
-/** So many refused connections are kept open for that; further ones end at once. */
+/** So many connections beyond those that the listener may hold are kept open for that; further ones end at once. */
 const MAX_LINGERING = 64;
 const TELL_EVERY_MS = 60_000;
 /** The parser's word for a client that closed its side in the middle of a body. */
@@ -38,11 +38,10 @@ export class Doorkeeper {
       return;
     }
     this.#lingering += 1;
-    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     socket.once('close', () => {
-      clearTimeout(timer);
       this.#lingering -= 1;
     });
+    seeOut(socket);
   }
 
   /** The system had no descriptor left for a client; whoever is connected goes on. */
@@ -56,8 +55,10 @@ export class Doorkeeper {
     const isGone = !socket.writable || error.code === 'ECONNRESET';
     // Nobody waits for an answer on a connection that has sent nothing.
     if (isGone || connection === undefined || socket.bytesRead === 0) socket.destroy();
-    else if (connection.latest === undefined) answerRaw(this.#context, socket, parserFailure(error));
-    else if (connection.underWay > 1 || connection.latest.hasBegunAnswer || error.code === CLOSED_TOO_SOON)
+    else if (connection.latest === undefined) {
+      answerRaw(this.#context, socket, parserFailure(error));
+      seeOut(socket);
+    } else if (connection.underWay > 1 || connection.latest.hasBegunAnswer || error.code === CLOSED_TOO_SOON)
       socket.destroy();
     else connection.latest.giveUp(parserFailure(error));
   }
@@ -70,4 +71,10 @@ export class Doorkeeper {
     this.#toldAt = now;
     this.#untold = 0;
   }
+}
+
+/** Ends a connection on which all has been said, also if the client does not end it on its side. */
+function seeOut(socket: Socket): void {
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer));
 }

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ErrorCode, ServingError, toServingError } from '../core/errors.ts';
 import type { HeaderPair } from '../core/job.ts';
 import type { Body } from './arriving-body.ts';
-import { answerWhileReading, breakOff } from './connection-end.ts';
+import { answerWhileReading, breakOff, knowsChunks } from './connection-end.ts';
 import type { Connection, UnderWay } from './connections.ts';
 import type { ListenerContext } from './exchange-context.ts';
 import { logFailure } from './failure-log.ts';
@@ -81,17 +81,17 @@ export class Exchange implements UnderWay {
   }
 
   /**
-   * Reads the body, never more than `max_request_size` of it, into memory or a file; the caller discards it. `owner` is the model that it is
-   * counted for, "" for none. See readRequestBody for its failures.
+   * Reads the body, never more than `max_request_size` of it, into memory or a file, and hands it to `take`, which sees to its being discarded.
+   * A server that stops waits for both. `owner` is the model that it is counted for, "" for none. See readRequestBody for its failures.
    */
-  async readBody(owner: string): Promise<Body> {
+  async readBody<Taken>(owner: string, take: (body: Body) => Promise<Taken>): Promise<Taken> {
     const { request } = this;
     const { bodies, pace } = this.#context;
     const { 'content-length': declared, 'transfer-encoding': encoding } = request.headers;
-    if (declared === undefined && encoding === undefined) return readRequestBody(request, bodies, owner);
+    if (declared === undefined && encoding === undefined) return take(await readRequestBody(request, bodies, owner));
     const upload = pace.receive(request, true, () => this.giveUp(bodyTooSlow()));
     try {
-      return await readRequestBody(request, bodies, owner);
+      return await take(await readRequestBody(request, bodies, owner));
     } finally {
       pace.received(upload);
     }
@@ -138,7 +138,12 @@ export class Exchange implements UnderWay {
 
   /** Begins an answer whose length is not known yet. */
   beginStream(status: number, reason: string, headers: readonly HeaderPair[]): void {
-    this.#head(status, reason, headers, ['transfer-encoding', 'chunked']);
+    if (knowsChunks(this.request)) this.#head(status, reason, headers, ['transfer-encoding', 'chunked']);
+    else {
+      // The end of the connection is the end of the stream.
+      this.#response.shouldKeepAlive = false;
+      this.#head(status, reason, headers, []);
+    }
   }
 
   /** Sends a part of a stream; resolves when there is room for the next. A client that makes no room loses its stream. */
@@ -238,7 +243,10 @@ export class Exchange implements UnderWay {
   }
 
   #connectionHeader(status: number): string {
-    const isEnding = this.#context.isStopping() || (status >= 400 && this.#context.dialect.http.isClosedOnError);
+    const { isStopping, dialect } = this.#context;
+    // Requests that came behind this one, without waiting for its answer, are to have theirs.
+    const isLast = this.#connection === undefined || this.#connection.latest === this;
+    const isEnding = (isStopping() && isLast) || (status >= 400 && dialect.http.isClosedOnError);
     return isEnding || !this.#response.shouldKeepAlive ? 'close' : 'keep-alive';
   }
 

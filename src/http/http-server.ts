@@ -1,6 +1,7 @@
 // One listener: a router finds the operation, an Exchange answers. Opening, guarding and closing happen here; what is answered does not.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import createRouter from 'find-my-way';
 import { formatListenAddress, isLoopback, type ListenAddress } from '../config/listen-address.ts';
 import { ServingError } from '../core/errors.ts';
@@ -16,6 +17,10 @@ import { removeStaleSocket } from './stale-socket.ts';
 
 /** How often Node looks for requests whose headers take too long. */
 const HEADERS_CHECK_MS = 1_000;
+/** For how many turns of the event loop a stop lets clients in at most: they may come as fast as that. */
+const MAX_LAST_TURNS = 100;
+/** How often a stop looks whether the last clients have sent their requests. */
+const ARRIVAL_POLL_MS = 10;
 /** A model's name, or any other part of a path, may have this many characters. */
 const MAX_PATH_PART_LENGTH = 1024;
 /** When the listener closes, how long the last answers may take to reach their clients. */
@@ -77,10 +82,19 @@ export class HttpServer {
     return formatListenAddress({ ...address, port });
   }
 
-  /** Takes no new connections; those that are kept for a next request end now, the others with their answers. */
-  stopListening(): void {
+  /**
+   * Takes no new connections; those that are kept for a next request end now, the others with their answers. Resolves when the requests of
+   * the last that came have had time to arrive.
+   */
+  async stopListening(): Promise<void> {
+    // Who is in the system's queue is let in first, which takes a turn of the event loop each: closing would reset them.
+    for (let before = -1, turns = 0; before !== this.#connections.admitted && turns < MAX_LAST_TURNS; turns += 1) {
+      before = this.#connections.admitted;
+      await nextTurn();
+    }
     this.#closed = new Promise((resolve) => this.#server.close(() => resolve()));
     this.#connections.closeIdle();
+    while (this.#connections.hasNewcomers()) await sleep(ARRIVAL_POLL_MS);
   }
 
   /** Resolves when every connection has ended; those that take longer than a moment are cut. */
@@ -134,6 +148,8 @@ function createListener(options: HttpServerOptions, context: ListenerContext, do
       connectionsCheckingInterval: HEADERS_CHECK_MS,
       // A large body may take its time, as long as it comes at the pace that client-pace.ts watches.
       requestTimeout: 0,
+      // Node's own refusal has neither id nor document; listener-guard.ts looks.
+      requireHostHeader: false,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       noDelay: true,
     },
@@ -149,6 +165,8 @@ function createListener(options: HttpServerOptions, context: ListenerContext, do
     if (Number(request.headers['content-length'] ?? 0) <= context.maxRequestBytes) response.writeContinue();
     server.emit('request', request, response);
   });
+  // Other expectations are not known, and need not be met.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   return server;
 }
 

@@ -11,7 +11,7 @@ export const MAX_URL_LENGTH = 8 * 1024;
 /** Several times what browsers, proxies and tracing add up to. */
 const MAX_HEADERS = 200;
 
-/** Throws URL_TOO_LONG or HEADERS_TOO_LARGE. */
+/** Throws URL_TOO_LONG, HEADERS_TOO_LARGE, or MALFORMED_REQUEST where HTTP asks for a Host. */
 export function checkHead(request: IncomingMessage): void {
   if ((request.url?.length ?? 0) > MAX_URL_LENGTH)
     throw new ServingError(
@@ -20,6 +20,8 @@ export function checkHead(request: IncomingMessage): void {
     );
   if (request.rawHeaders.length > 2 * MAX_HEADERS)
     throw new ServingError('HEADERS_TOO_LARGE', `The request has more than ${MAX_HEADERS} headers.`);
+  if (request.headers.host === undefined && request.httpVersionMinor >= 1)
+    throw new ServingError('MALFORMED_REQUEST', 'The request has no Host header, which HTTP/1.1 asks for.');
 }
 
 /** Throws HOST_NOT_ALLOWED unless the request's Host names this machine. */

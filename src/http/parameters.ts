@@ -102,13 +102,15 @@ function queryValues(query: string): Map<string, string> {
 
 /** The body if it is JSON, "" if not. Rejects with INVALID_BODY for more than parameters need. */
 async function readJson(exchange: Exchange): Promise<string> {
-  const body = await exchange.readBody('');
-  try {
-    if (parseParameterizedHeader(exchange.contentType).value !== 'application/json') return '';
-    if (body.sizeBytes <= MAX_JSON_BYTES) return (await wholeBody(body)).toString('utf8');
-  } finally {
-    body.discard();
-  }
+  const text = await exchange.readBody('', async (body) => {
+    try {
+      if (parseParameterizedHeader(exchange.contentType).value !== 'application/json') return '';
+      return body.sizeBytes <= MAX_JSON_BYTES ? (await wholeBody(body)).toString('utf8') : undefined;
+    } finally {
+      body.discard();
+    }
+  });
+  if (text !== undefined) return text;
   const message = `The JSON body of a management request may have at most ${MAX_JSON_BYTES} bytes.`;
   throw new ServingError('INVALID_BODY', message);
 }

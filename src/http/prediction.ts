@@ -2,6 +2,7 @@
 import type { Dialect } from '../config/dialect.ts';
 import type { HeaderPair, Job, JobInput, JobKind, OutputPart } from '../core/job.ts';
 import type { InferenceService } from '../services/inference-service.ts';
+import type { Body } from './arriving-body.ts';
 import type { Exchange } from './exchange.ts';
 import { answerHeaders, reasonOf } from './handler-answer.ts';
 import { handlerHeaders, requestPriority, requestTimeoutMs } from './handler-request.ts';
@@ -24,18 +25,21 @@ export async function predict(
   dialect: Dialect,
   target: PredictionTarget,
 ): Promise<void> {
-  const job = await submit(exchange, inference, target);
+  // Names that nobody registered share one share of the memory: anybody can make them up.
+  const owner = typeof target.model === 'string' && inference.knows(target.model) ? target.model : '';
+  const job = await exchange.readBody(owner, (body) => submit(exchange, inference, target, body));
   exchange.onClientGone(() => job.abandon());
   const first = await job.next();
   if (first.isLast) answer(exchange, dialect, first);
   else await stream(exchange, dialect, job, first);
 }
 
-/** Apart from `predict`, which outlives the body. */
-async function submit(exchange: Exchange, inference: InferenceService, target: PredictionTarget): Promise<Job> {
-  // Names that nobody registered share one share of the memory: anybody can make them up.
-  const owner = typeof target.model === 'string' && inference.knows(target.model) ? target.model : '';
-  const body = await exchange.readBody(owner);
+async function submit(
+  exchange: Exchange,
+  inference: InferenceService,
+  target: PredictionTarget,
+  body: Body,
+): Promise<Job> {
   try {
     const inputs =
       target.inputs === 'tensors'

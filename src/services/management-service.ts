@@ -282,8 +282,9 @@ export class ManagementService {
   /** Nobody waits for an asynchronous change; its failure belongs in the log. */
   #watch(scaling: Promise<unknown>, { spec }: ModelVersion, message: string): void {
     scaling.catch((error: unknown) => {
-      if (!isCode(error, 'SCALE_SUPERSEDED') && !isCode(error, 'MODEL_STOPPING'))
-        this.#options.log('error', message, { model: spec.name, version: spec.version, reason: String(error) });
+      const { code, message: reason } = toServingError(error);
+      if (code !== 'SCALE_SUPERSEDED' && code !== 'MODEL_STOPPING')
+        this.#options.log('error', message, { model: spec.name, version: spec.version, code, reason });
     });
   }
 }

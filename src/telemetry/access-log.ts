@@ -16,7 +16,6 @@ export interface AccessEntry {
   readonly isCut: boolean;
 }
 
-// The line's `logger` is the name by which TorchServe's users know such lines.
 const FLUSH_AFTER_MS = 100;
 const FLUSH_AT_CHARACTERS = 16 * 1024;
 const MAX_PATH_CHARACTERS = 500;
@@ -41,6 +40,7 @@ export class AccessLog {
     // The names that can need escaping are the path alone: ids, methods and addresses were checked or made by whoever read them.
     const request = `"requestId":"${requestId}","method":"${method}","path":${JSON.stringify(shown)}`;
     const answer = `"status":${status},"ms":${Math.round(tookMs * 100) / 100},"remote":"${remote}"${isCut ? ',"isCut":true' : ''}`;
+    // TorchServe's users know such lines by this name.
     this.#lines += `{"level":"info","time":"${this.#now()}","logger":"ACCESS_LOG",${request},${answer},"msg":"request"}\n`;
     if (this.#lines.length >= FLUSH_AT_CHARACTERS) this.flush();
     else if (!this.#isFlushDue) {

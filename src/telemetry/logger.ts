@@ -22,7 +22,8 @@ export interface ServerLog {
 /** Opens the log on standard output. */
 export function openLog(): ServerLog {
   let dropped = 0;
-  const destination = pino.destination({ dest: 1, sync: false, maxLength: MAX_BUFFERED_BYTES });
+  // At least a byte: at 0, the destination takes a flush to be over while its last write is still under way.
+  const destination = pino.destination({ dest: 1, sync: false, maxLength: MAX_BUFFERED_BYTES, minLength: 1 });
   destination.on('drop', (lines: string) => {
     dropped += lines.split('\n').length - 1;
   });

@@ -2,9 +2,14 @@
 import type { PoolLoad } from '../core/scale-policy.ts';
 import type { PoolMember } from './pool-member.ts';
 
+/** A worker, as far as it matters here. */
+type Loaded = Pick<PoolMember, 'isReady' | 'isFailing' | 'fill' | 'room' | 'newlyFinished'> & {
+  readonly worker: Pick<PoolMember['worker'], 'id'>;
+};
+
 /** Counts what was finished since the last call, so there must be one caller. */
 export function poolLoad(
-  members: readonly PoolMember[],
+  members: readonly Loaded[],
   { minWorkers, maxWorkers }: Pick<PoolLoad, 'minWorkers' | 'maxWorkers'>,
   waiting: number,
 ): PoolLoad {
@@ -18,6 +23,6 @@ export function poolLoad(
     busy: ready.reduce((sum, member) => sum + member.fill(), 0),
     hasRoom: ready.some((member) => member.room() > 0),
     waiting,
-    finished: members.reduce((sum, member) => sum + member.newlyFinished(), 0),
+    finished: ready.reduce((sum, member) => sum + member.newlyFinished(), 0),
   };
 }

@@ -147,9 +147,7 @@ export class PoolMember {
   }
 }
 
-/** One of these that says why none is ready, nor on its way without a known failure; undefined while there is hope. */
-export function failingOf(members: readonly PoolMember[]): PoolMember | undefined {
-  if (members.some(({ worker }) => worker.isReady || worker.isHopeful)) return undefined;
-  // Between a death and a start that follows at once nothing is known to be wrong yet.
-  return members.find(({ isFailing }) => isFailing);
+/** In which order a pool lets its workers go: those that are not ready first, then the newest. */
+export function inLeavingOrder(members: readonly PoolMember[]): PoolMember[] {
+  return [...members].reverse().sort((one, other) => Number(one.isReady) - Number(other.isReady));
 }

@@ -82,9 +82,13 @@ export class Replacements<M extends Replaceable> {
     return done;
   }
 
-  /** Has a worker replaced that nobody asked to replace; for a while not, after one that could not start. */
+  /**
+   * Has a worker replaced that nobody asked to replace; not while as many are on their way as may be, and for a while not after one that could not
+   * start. Whoever sees a reason for it tells that again.
+   */
   retire(former: M, reason: string): void {
-    if (this.#options.clock.now() >= this.#pausedUntil) void this.replace(former, reason).catch(() => {});
+    const isTooSoon = this.#options.clock.now() < this.#pausedUntil;
+    if (!isTooSoon && this.#pending.size < this.#mostUnderWay) void this.replace(former, reason).catch(() => {});
   }
 
   /** Goes on as far as it can; called after anything has changed. */
@@ -118,8 +122,7 @@ export class Replacements<M extends Replaceable> {
   #begin(replacement: Replacement<M>): void {
     const { crew, maxSurge } = this.#options;
     const { former, reason } = replacement;
-    // Limits that many workers reach together must not have them all replaced at once, whatever places there are.
-    if (this.#underWay() >= Math.max(1, maxSurge)) return;
+    if (this.#underWay() >= this.#mostUnderWay) return;
     const hasPlace = crew.freePlaces() > 0;
     if (!hasPlace && maxSurge > 0) return;
     const next = crew.startLike(former, hasPlace ? undefined : former.ended);
@@ -130,6 +133,11 @@ export class Replacements<M extends Replaceable> {
     if (hasPlace) return;
     replacement.hasSwapped = true;
     crew.swap(former, next);
+  }
+
+  /** Limits that many workers reach together must not have them all replaced at once, whatever places there are. */
+  get #mostUnderWay(): number {
+    return Math.max(1, this.#options.maxSurge);
   }
 
   #underWay(): number {

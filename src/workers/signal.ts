@@ -1,16 +1,10 @@
-// Something that happens once and can be waited for.
+// Something that happens once and can be waited for. It may outlive by far what is waited for beside it (a worker has many processes before it
+// is stopped), so whoever waits no longer is forgotten: Promise.race would keep the outcome of every wait.
 import type { Clock } from '../core/ports.ts';
 
 export class Signal {
   #isSet = false;
-  #resolve: () => void = () => {};
-  readonly #promise: Promise<void>;
-
-  constructor() {
-    this.#promise = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
-  }
+  readonly #waiting = new Set<() => void>();
 
   get isSet(): boolean {
     return this.#isSet;
@@ -18,22 +12,42 @@ export class Signal {
 
   set(): void {
     this.#isSet = true;
-    this.#resolve();
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
   }
 
+  /** Resolves when it happens. */
   wait(): Promise<void> {
-    return this.#promise;
+    return new Promise((resolve) => this.#whenSet(resolve));
   }
 
   /** Resolves when it happens or after `timeoutMs`, whichever is first. */
-  async within(timeoutMs: number, clock: Clock): Promise<void> {
-    if (timeoutMs === Infinity) return this.#promise;
-    let timedOut = () => {};
-    const timeout = new Promise<void>((resolve) => {
-      timedOut = resolve;
+  within(timeoutMs: number, clock: Clock): Promise<void> {
+    if (timeoutMs === Infinity || this.#isSet) return this.wait();
+    return new Promise((resolve) => {
+      const wake = () => {
+        timer.cancel();
+        resolve();
+      };
+      const timer = clock.after(timeoutMs, () => {
+        this.#waiting.delete(wake);
+        resolve();
+      });
+      this.#whenSet(wake);
     });
-    const timer = clock.after(timeoutMs, timedOut);
-    await Promise.race([this.#promise, timeout]);
-    timer.cancel();
+  }
+
+  /** What `work` comes to, good or bad; `instead` if this has happened, or does so first. */
+  unless<Outcome>(work: Promise<Outcome>, instead: Outcome): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      const wake = () => resolve(instead);
+      this.#whenSet(wake);
+      work.then(resolve, reject).finally(() => this.#waiting.delete(wake));
+    });
+  }
+
+  #whenSet(wake: () => void): void {
+    if (this.#isSet) wake();
+    else this.#waiting.add(wake);
   }
 }

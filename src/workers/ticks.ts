@@ -7,6 +7,7 @@ export class Ticks {
   readonly #look: () => void | Promise<void>;
   #timer: Timer | undefined;
   #isRunning = false;
+  #isLooking = false;
 
   constructor(clock: Clock, everyMs: number, look: () => void | Promise<void>) {
     this.#clock = clock;
@@ -17,7 +18,8 @@ export class Ticks {
   start(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    this.#arm();
+    // A look that is under way since before the stop goes on to the next one by itself.
+    if (!this.#isLooking) this.#arm();
   }
 
   /** No look begins after this. */
@@ -31,8 +33,10 @@ export class Ticks {
   }
 
   async #tick(): Promise<void> {
+    this.#isLooking = true;
     const looked = this.#look();
     if (looked !== undefined) await looked;
+    this.#isLooking = false;
     if (this.#isRunning) this.#arm();
   }
 }

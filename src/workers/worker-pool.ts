@@ -1,7 +1,6 @@
-// The workers of one model version: how many there are, on which device, and whether the version takes requests at all. The latest wish
-// counts: a scale that comes while another is under way takes its place. How many between the bounds is the scaler's business, who takes
-// whose place that of the replacements.
-import type { JobRequest } from '../core/job.ts';
+// The workers of one model version: how many there are, and on which device. The latest wish counts: a scale that comes while another is
+// under way takes its place. How many between the bounds is the scaler's business, who takes whose place that of the replacements, and whether
+// requests are taken that of the door.
 import type { ModelSignature } from '../core/model-signature.ts';
 import type { ScaleRequest, WorkerPool } from '../core/ports.ts';
 import type { ScalingReport } from '../core/scale-policy.ts';
@@ -9,8 +8,9 @@ import type { Scheduler } from '../core/scheduler.ts';
 import type { StartFailure } from '../core/start-failure.ts';
 import type { WorkerDescription } from '../core/worker-state.ts';
 import { MemberMaker, type MemberMakerOptions } from './member-maker.ts';
+import { failingOf, tendDoor } from './pool-door.ts';
 import { poolLoad } from './pool-load.ts';
-import { failingOf, type PoolMember } from './pool-member.ts';
+import { inLeavingOrder, type PoolMember } from './pool-member.ts';
 import { noSuchWorker, notReadyInTime, noWorker, stopping, superseded, unavailable } from './pool-refusals.ts';
 import { PoolScaler } from './pool-scaler.ts';
 import { Replacements } from './replacements.ts';
@@ -20,6 +20,11 @@ import { Signal } from './signal.ts';
 /** What a pool is made of; its members get most of it. */
 export interface PoolOptions extends Omit<MemberMakerOptions, 'onChange' | 'onStartFailed' | 'onEnded'> {
   readonly scheduler: Scheduler;
+}
+
+/** What a scale changes. */
+interface Numbers extends Pick<ScaleRequest, 'minWorkers' | 'maxWorkers' | 'numberGpu'> {
+  readonly workers: number;
 }
 
 export class Pool implements WorkerPool {
@@ -90,11 +95,12 @@ export class Pool implements WorkerPool {
     if (this.#isStopped) throw stopping(this.#options.spec);
     this.#latestScale += 1;
     const scale = this.#latestScale;
-    const [formerMin, formerMax] = [this.minWorkers, this.maxWorkers];
+    const { minWorkers, maxWorkers } = this;
+    const former = { minWorkers, maxWorkers, workers: this.#members.length, numberGpu: this.#numberGpu };
     this.#numberGpu = request.numberGpu;
     const count = Math.min(Math.max(this.#members.length, request.minWorkers), request.maxWorkers);
     this.#bound(request.minWorkers, request.maxWorkers);
-    const added = this.#grow(count, request.numberGpu);
+    this.#grow(count, request.numberGpu);
     const removed = count === 0 ? this.#drainToZero(request.drainMs, scale) : this.#shrink(count, request.drainMs);
     this.#review();
     try {
@@ -102,12 +108,8 @@ export class Pool implements WorkerPool {
       // The workers that stay were ready at once; those that leave may have taken until after a later wish.
       this.#checkLatest(scale);
     } catch (error) {
-      if (request.onFailure === 'restore' && scale === this.#latestScale && !this.#isStopped) {
-        this.#bound(formerMin, formerMax);
-        for (const member of added) this.#dismiss(member, 0);
-        this.#review();
-        await Promise.all(added.map((member) => member.ended));
-      }
+      if (request.onFailure === 'restore' && scale === this.#latestScale && !this.#isStopped)
+        await this.#restore(former, request.drainMs);
       throw error;
     }
   }
@@ -180,6 +182,21 @@ export class Pool implements WorkerPool {
     await Promise.all([...this.#members, ...this.#leaving].map((member) => member.ended));
   }
 
+  /** Back to the numbers before a scale that came to nothing. */
+  async #restore(former: Numbers, drainMs: number): Promise<void> {
+    const { spec, scheduler } = this.#options;
+    const failing = this.#members.find(({ isFailing }) => isFailing)?.worker;
+    this.#bound(former.minWorkers, former.maxWorkers);
+    this.#numberGpu = former.numberGpu;
+    const removed = this.#shrink(former.workers, drainMs);
+    this.#grow(former.workers, former.numberGpu);
+    // Who waited for the first worker is told why there is none.
+    if (this.#members.length === 0 && failing !== undefined)
+      scheduler.failWaiting((request) => unavailable(spec, request, failing));
+    this.#review();
+    await removed;
+  }
+
   /** Sets how many workers there may be, and who says how many there are. */
   #bound(minWorkers: number, maxWorkers: number): void {
     this.minWorkers = minWorkers;
@@ -201,25 +218,18 @@ export class Pool implements WorkerPool {
     this.#review();
   }
 
-  #grow(count: number, numberGpu: number | undefined): PoolMember[] {
-    const added: PoolMember[] = [];
+  #grow(count: number, numberGpu: number | undefined): void {
     while (this.#members.length < count) {
       const isFirst = this.#members.length === 0 && this.#leaving.size === 0;
-      const member = this.#maker.start(this.#members, numberGpu, isFirst);
-      this.#members.push(member);
-      added.push(member);
+      this.#members.push(this.#maker.start(this.#members, numberGpu, isFirst));
     }
-    return added;
   }
 
-  /** Lets the surplus go: workers that are not ready first, then the newest. */
+  /** Lets the surplus go. */
   async #shrink(count: number, drainMs: number): Promise<void> {
     const surplus = this.#members.length - count;
     if (surplus <= 0) return;
-    const newestFirst = [...this.#members].reverse();
-    const ready = newestFirst.filter(({ isReady }) => isReady);
-    const unready = newestFirst.filter(({ isReady }) => !isReady);
-    const leaving = [...unready, ...ready].slice(0, surplus);
+    const leaving = inLeavingOrder(this.#members).slice(0, surplus);
     for (const member of leaving) this.#dismiss(member, drainMs);
     await Promise.all(leaving.map((member) => member.ended));
   }
@@ -277,16 +287,7 @@ export class Pool implements WorkerPool {
   /** Opens or closes the door for new requests, after anything has changed. */
   #review(): void {
     const { spec, scheduler } = this.#options;
-    const failing = failingOf(this.#members);
-    if (this.#isStopped) scheduler.refuse(() => stopping(spec));
-    else if (this.maxWorkers === 0 || this.#members.length === 0)
-      scheduler.refuse((request) => noWorker(spec, request));
-    else if (failing === undefined) scheduler.refuse(undefined);
-    else {
-      const refusal = (request: JobRequest) => unavailable(spec, request, failing.worker);
-      scheduler.refuse(refusal);
-      scheduler.failWaiting(refusal);
-    }
+    tendDoor(scheduler, { spec, members: this.#members, maxWorkers: this.maxWorkers, isStopped: this.#isStopped });
     if (!this.#isStopped) this.#replacements.review();
     this.#notify();
   }

@@ -44,12 +44,12 @@ export class WorkerStart {
       (): StepEnd => 'done',
       (error: unknown): StepEnd => ({ error }),
     );
-    const end = await Promise.race([
+    const own = Promise.race([
       outcome,
       started.exited.then((exit) => Promise.race([outcome, this.#crashed(exit)])),
-      stopping.wait().then((): StepEnd => 'done'),
       this.#timeout.wait().then((): StepEnd => 'too late'),
     ]);
+    const end = await stopping.unless(own, 'done');
     if (end === 'too late') throw await this.#hung();
     if (end !== 'done') throw end.error;
   }

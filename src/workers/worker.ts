@@ -206,7 +206,7 @@ export class Worker {
     this.#options.onEvent('info', 'worker is ready', { pid: this.pid });
     started.client.beginServing();
     scheduler.addWorker(started.client);
-    await Promise.race([started.exited, this.#stopping.wait()]);
+    await this.#stopping.unless<unknown>(started.exited, undefined);
     scheduler.removeWorker(started.client);
     if (!this.#stopping.isSet) return;
     this.#enter('draining', '');

@@ -15,28 +15,17 @@ afterAll(() => bench?.stop());
 
 const pidOf = async (model: string) => (await describeModel(bench.server, model)).workers[0]?.pid;
 
-test.each([
-  ['an empty list', []],
-  ['two answers for one request', ['one', 'two']],
-  ['a text', 'OK'],
-  ['an object', { a: 1 }],
-  ['nothing', null],
-  ['a number', 7],
-])(
-  'row 7: a handler that returns %s for a batch fails the batch, with a status that says so, and its worker lives',
-  async (_what, returns) => {
-    await bench.serve('miscounting');
-    const pid = await pidOf('miscounting');
-    const answer = await predict(bench.server, 'miscounting', { do: 'return', returns });
-    expect(answer.status).toBeGreaterThanOrEqual(500);
-    expect(JSON.parse(answer.text)).toMatchObject({
-      code: answer.status,
-      message: expect.stringMatching(/list|number of/),
-    });
+test('row 7: a handler that returns no list, or one of another length, fails the batch with words that say so, and its worker lives', async () => {
+  await bench.serve('miscounting');
+  const pid = await pidOf('miscounting');
+  for (const returns of [[], ['one', 'two'], 'OK', { a: 1 }, null, 7]) {
+    const { status, text } = await predict(bench.server, 'miscounting', { do: 'return', returns });
+    expect([returns, status]).toEqual([returns, 500]);
+    expect(JSON.parse(text)).toMatchObject({ code: 500, message: expect.stringMatching(/list|number of/) });
     expect((await predict(bench.server, 'miscounting', { do: 'echo', value: 'well' })).text).toBe('well');
-    expect(await pidOf('miscounting')).toBe(pid);
-  },
-);
+  }
+  expect(await pidOf('miscounting')).toBe(pid);
+});
 
 test('row 7: the batch mates of a request with a wrong answer fail together, and the next batch does not', async () => {
   const model = await bench.serve('mates', { batch_size: 3, max_batch_delay: 50 });
@@ -56,21 +45,15 @@ test('row 7: the batch mates of a request with a wrong answer fail together, and
   expect((await predict(bench.server, 'mates', { do: 'echo', value: 'next' })).text).toBe('next');
 });
 
-test.each([
-  ['nan', 'NaN'],
-  ['inf', 'Infinity'],
-  ['-inf', '-Infinity'],
-])(
-  'row 9: a number that JSON has not (%s) is sent as TorchServe sends it, and costs nobody anything',
-  async (name, written) => {
-    await bench.serve('numbers');
-    const pid = await pidOf('numbers');
-    const answer = await predict(bench.server, 'numbers', { do: 'number', name });
-    expect([answer.status, answer.text.replaceAll(/\s/g, '')]).toEqual([200, `{"value":${written}}`]);
-    expect((await predict(bench.server, 'numbers', { do: 'number', name: '1.5' })).text).toContain('1.5');
-    expect(await pidOf('numbers')).toBe(pid);
-  },
-);
+test('row 9: a number that JSON has not is sent as TorchServe sends it, and costs nobody anything', async () => {
+  await bench.serve('numbers');
+  const pid = await pidOf('numbers');
+  for (const [name, written] of Object.entries({ nan: 'NaN', inf: 'Infinity', '-inf': '-Infinity', '1.5': '1.5' })) {
+    const { status, text } = await predict(bench.server, 'numbers', { do: 'number', name });
+    expect([status, text.replaceAll(/\s/g, '')]).toEqual([200, `{"value":${written}}`]);
+  }
+  expect(await pidOf('numbers')).toBe(pid);
+});
 
 test('row 10: headers, statuses and phrases that HTTP cannot carry are refused before anything is sent, and the worker lives', async () => {
   const { server } = bench;

@@ -1,15 +1,14 @@
 // Row 22 of docs/architecture/faults.md: more clients than the process may have files open. Those who are served go on, a worker that dies is
 // replaced all the same, and when the clients have gone everything is as before.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { until } from '../support/fault-model.ts';
 import { FaultBench } from '../support/invariants.ts';
 import { RawClient, requestText } from '../support/raw-client.ts';
 import type { LogLine } from '../support/sconce-server.ts';
-import { describeModel, predict, register, untilWaiting } from '../support/serving-client.ts';
+import { ask, describeModel, predict, register, untilWaiting } from '../support/serving-client.ts';
 
 const OPEN_FILES = 96;
 const CLIENTS = 150;
-/** How many more try it every tenth of a second. */
-const KNOCKS = 20;
 
 let bench: FaultBench;
 
@@ -22,14 +21,14 @@ test('row 22: with every descriptor taken by clients, those who are connected ar
   const { server } = bench;
   const model = await bench.serve('crowded');
   const json = { 'Content-Type': 'application/json' };
-  const ask = async (command: object) => {
+  const begin = async (command: object) => {
     const client = await RawClient.open(server.inference);
     await client.send(requestText('POST', '/predictions/crowded', json, JSON.stringify(command)));
     return client;
   };
-  const doomed = await ask({ do: 'wait', gate: 'never' });
+  const doomed = await begin({ do: 'wait', gate: 'never' });
   const { pid } = await model.reached('waiting');
-  const waiting = await ask({ do: 'echo', value: 'replaced' });
+  const waiting = await begin({ do: 'echo', value: 'replaced' });
   await untilWaiting(server, 'crowded', 1);
 
   const crowd = await Promise.all(Array.from({ length: CLIENTS }, () => RawClient.open(server.inference)));
@@ -38,27 +37,21 @@ test('row 22: with every descriptor taken by clients, those who are connected ar
   const isRefusal = ({ msg = '' }: LogLine) => /connections (?:are refused|cannot be accepted)/.test(msg);
   await server.waitForLog(isRefusal);
 
-  const operator = await RawClient.open(server.management);
-  await operator.send(requestText('GET', '/models'));
-  await operator.untilArrived(/"models"/);
-  // More of them keep coming while the worker is replaced.
-  const knocking = setInterval(() => {
-    for (let count = 0; count < KNOCKS; count += 1)
-      void RawClient.open(server.inference).then(
-        (client) => crowd.push(client),
-        () => {},
-      );
-  }, 100);
-
+  // Whoever manages the server gets through as soon as those who were refused have been told so.
+  await until(() =>
+    ask(`${server.management}/models`).then(
+      ({ status }) => status === 200,
+      () => false,
+    ),
+  );
   process.kill(pid, 'SIGKILL');
   await doomed.untilArrived(/SIGKILL/);
   await waiting.untilArrived(/replaced/);
-  clearInterval(knocking);
   expect([doomed.statuses, waiting.statuses]).toEqual([[503], [200]]);
 
   const told = server.log.filter(isRefusal);
   expect(told.length).toBeLessThan(4);
-  for (const client of [doomed, waiting, operator, ...crowd]) client.close();
+  for (const client of [doomed, waiting, ...crowd]) client.close();
   await bench.expectAtRest();
   await bench.store.add('afterwards');
   bench.adopt('afterwards');

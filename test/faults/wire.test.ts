@@ -3,11 +3,13 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { FaultBench, fixture } from '../support/invariants.ts';
+import { FaultBench } from '../support/invariants.ts';
 import { residentBytes, untilGone } from '../support/processes.ts';
 import { type Answer, ask, describeModel, predict } from '../support/serving-client.ts';
 
+const IMPOSTOR = fileURLToPath(new URL('../fixtures/workers/impostor.mjs', import.meta.url));
 const MAX_RESPONSE_BYTES = 1_000_000;
 
 let folder: string;
@@ -16,7 +18,7 @@ let bench: FaultBench;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sconce-impostor-'));
   const python = join(folder, 'python');
-  await writeFile(python, `#!/bin/sh\nexec "${process.execPath}" "${fixture('workers/impostor.mjs')}"\n`);
+  await writeFile(python, `#!/bin/sh\nexec "${process.execPath}" "${IMPOSTOR}"\n`);
   await chmod(python, 0o755);
   bench = await FaultBench.start({ settings: { python, max_response_size: MAX_RESPONSE_BYTES } });
 });

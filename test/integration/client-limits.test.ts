@@ -1,5 +1,7 @@
 // What a listener allows its clients: how slow they may be, how much they may send before there is a request, how many may come; and the
 // line of the log that each request gets.
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createFaultStore, type FaultModel, type FaultStore, until } from '../support/fault-model.ts';
 import { RawClient, requestText } from '../support/raw-client.ts';
@@ -103,6 +105,26 @@ describe('slow clients', () => {
     expect([kept.statuses, silent.arrived]).toEqual([[200], '']);
   });
 
+  test('a client that is told 408 and goes on holding its connection loses it', async () => {
+    const { hostname: host, port } = new URL(server.inference);
+    const stubborn = connect({ host, port: Number(port), allowHalfOpen: true });
+    let hasLost = false;
+    stubborn.on('error', () => {
+      hasLost = true;
+    });
+    let arrived = '';
+    stubborn.on('data', (chunk: Buffer) => {
+      arrived += chunk.toString();
+    });
+    stubborn.write('GET /livez HTTP/1.1\r\nHost: loc');
+    await once(stubborn, 'end');
+    expect(arrived).toMatch(/^HTTP\/1.1 408 /);
+    await until(() => {
+      stubborn.write('.');
+      return hasLost;
+    });
+  });
+
   test('what never becomes a request is answered with a document and an id, and the log has the line of every request', async () => {
     const long = 'x'.repeat(20_000);
     const hostile = {
@@ -118,6 +140,12 @@ describe('slow clients', () => {
       expect([client.statuses, client.arrived.includes(`"code": ${status}`)]).toEqual([[Number(status)], true]);
       await until(() => requestLines(server).find(({ requestId }) => requestId === id)?.['status'] === Number(status));
     }
+    const nameless = await RawClient.open(server.inference);
+    await nameless.send('GET /livez HTTP/1.1\r\nX-Request-Id: nameless-1\r\n\r\n');
+    await nameless.untilArrived(/x-request-id: nameless-1\r\n(?:.|\s)*no Host header/);
+    await nameless.send(requestText('GET', '/livez', { Expect: 'the-unexpected' }));
+    await nameless.untilArrived(/"alive"/);
+    expect(nameless.statuses).toEqual([400, 200]);
     const broken = await RawClient.open(server.inference);
     const chunked = { 'Transfer-Encoding': 'chunked', 'X-Request-Id': 'broken-1' };
     await broken.send(`${requestText('POST', '/predictions/echo', chunked)}zz\r\n`);
@@ -216,12 +244,11 @@ describe('more clients than there are descriptors', () => {
     }, 60_000);
     const refused = clients.find(({ statuses }) => statuses.length > 0);
     expect(refused?.arrived).toMatch(/Retry-After: 1\r\n(?:.|\s)*max_connections/);
-    await until(() =>
-      ask(`${server.management}/models/crowded`).then(
-        ({ status }) => status === 200,
-        () => false,
-      ),
-    );
+    // Whoever manages the server has a place all the same.
+    const operator = await RawClient.open(server.management);
+    await operator.send(requestText('GET', '/models/crowded', { Connection: 'close' }));
+    await operator.ended;
+    expect(operator.statuses).toEqual([200]);
 
     await model.open('go');
     await Promise.all(clients.map((client) => client.ended));

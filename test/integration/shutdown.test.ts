@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { makeMar } from '../support/archive-forge.ts';
+import { makeMar, makeMarFromFolder } from '../support/archive-forge.ts';
 import { createFaultStore, type FaultStore, until } from '../support/fault-model.ts';
 import { offspringOf, untilGone, untilNoOffspring } from '../support/processes.ts';
 import { RawClient, requestText } from '../support/raw-client.ts';
@@ -74,12 +74,14 @@ test('SIGTERM: what runs and what waits is answered 200, new connections are ref
   expect(await exited).toBe(0);
   expect(await offspringOf(server)).toEqual([]);
   expect((await readdir(server.tmp)).filter((name) => name !== 'config.properties')).toEqual([]);
+  expect(server.log.find(({ msg }) => msg?.startsWith('stopping'))).toMatchObject({ requests: 5 });
+  expect(server.log.filter(({ msg }) => msg?.includes('given up'))).toEqual([]);
   expect(server.log.at(-1)?.msg).toBe('stopped');
 });
 
-test('SIGTERM ends a connection that is kept for later at once, and takes a body that is on its way', async () => {
+test('SIGTERM ends a connection that is kept for later at once, takes a body that is on its way, and answers all that came on one connection', async () => {
   const server = await start();
-  await store.add('arriving');
+  const model = await store.add('arriving');
   await register(server, 'arriving');
   const [idle, sending] = [await RawClient.open(server.inference), await RawClient.open(server.inference)];
   await idle.send(requestText('GET', '/livez'));
@@ -92,24 +94,40 @@ test('SIGTERM ends a connection that is kept for later at once, and takes a body
     JSON.stringify({ do: 'echo', value: 'came whole' }),
   );
   await sending.send(text.slice(0, -10));
+  const piped = await RawClient.open(server.inference);
+  for (const command of [
+    { do: 'wait', gate: 'go' },
+    { do: 'echo', value: 'the last' },
+  ])
+    await piped.send(requestText('POST', '/predictions/arriving', headers, JSON.stringify(command)));
+  await model.reached('waiting');
+  await untilWaiting(server, 'arriving', 1);
   const exited = end(server, 'SIGTERM');
   await until(() => isRefused(`${server.inference}/ping`));
   expect(await idle.ended).toBe('closed');
   await sending.send(text.slice(-10));
+  await model.open('go');
+  expect([await piped.ended, piped.statuses]).toEqual(['closed', [200, 200]]);
+  expect(piped.arrived).toMatch(/connection: keep-alive(?:.|\s)*waited(?:.|\s)*connection: close(?:.|\s)*the last$/);
   await sending.untilArrived(/came whole/);
   expect(sending.statuses).toEqual([200]);
   expect(sending.arrived).toContain('connection: close');
   expect(await exited).toBe(0);
 });
 
-test('preStopDelay: the server says that it is not ready, and goes on taking requests until the delay is over', async () => {
-  const server = await start({ settings: { preStopDelay: 1 } });
-  await store.add('delayed');
-  await register(server, 'delayed');
+test('preStopDelay: the server says that it is not ready, and goes on in every other way until the delay is over', async () => {
+  const server = await start({ settings: { preStopDelay: 2, cache_size: 0 } });
+  const { folder } = await store.add('delayed');
+  await makeMarFromFolder(`${store.folder}/delayed.mar`, folder);
+  await register(server, 'delayed.mar', { model_name: 'delayed' });
   const exited = end(server, 'SIGTERM');
   await until(async () => (await ask(`${server.inference}/readyz`)).status === 503);
+  // A worker that dies now needs its model's files for its next start.
+  expect((await predict(server, 'delayed', { do: 'leave' })).status).toBe(503);
   const answer = await predict(server, 'delayed', { do: 'echo', value: 'in time' });
   expect([answer.status, answer.text, answer.headers.get('connection')]).toEqual([200, 'in time', 'close']);
+  await store.add('late-comer');
+  expect((await register(server, 'late-comer')).status).toBe(200);
   expect(await exited).toBe(0);
 });
 
@@ -124,6 +142,8 @@ test('shutdownTimeout: what is left when it is over is answered 503, and the exi
   expect(await end(server, 'SIGTERM')).toBe(0);
   const answers = await Promise.all([inHand, waiting]);
   expect(answers.map(({ status }) => status)).toEqual([503, 503]);
+  const givenUp = server.log.filter(({ msg }) => msg?.includes('shutdownTimeout'));
+  expect(givenUp).toMatchObject([{ level: 'warn', requests: 2 }]);
   expect(await offspringOf(server)).toEqual([]);
 });
 

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createFaultStore, type FaultStore } from '../support/fault-model.ts';
 import { residentBytes } from '../support/processes.ts';
+import { RawClient, requestText } from '../support/raw-client.ts';
 import { startServer, type TestServer } from '../support/sconce-server.ts';
 import { openPrediction, predict, register } from '../support/serving-client.ts';
 
@@ -56,6 +57,28 @@ test('a handler that fails in the middle breaks its stream off, behind all that 
     expect(answer.text()).toBe('part 0part 1');
     expect((await predict(server, 'failing', { do: 'echo', value: 'next' })).text).toBe('next');
   }
+});
+
+test('to a client of HTTP/1.0, which knows no chunks, a stream ends with its connection, and a broken one with a reset', async () => {
+  await store.add('old');
+  await register(server, 'old');
+  const ask = async (command: object) => {
+    const client = await RawClient.open(server.inference);
+    const headers = { 'Content-Type': 'application/json', Connection: 'keep-alive' };
+    const text = requestText(
+      'POST',
+      '/predictions/old',
+      headers,
+      JSON.stringify({ do: 'stream', count: 2, ...command }),
+    );
+    await client.send(text.replace('HTTP/1.1', 'HTTP/1.0'));
+    return { end: await client.ended, arrived: client.arrived };
+  };
+  const whole = await ask({});
+  expect([whole.end, whole.arrived.split('\r\n\r\n')[1]]).toEqual(['closed', 'part 0part 1end']);
+  expect(whole.arrived).toMatch(/\r\nconnection: close\r\n/);
+  expect(whole.arrived).not.toContain('transfer-encoding');
+  expect((await ask({ next: 'fail' })).end).toBe('reset');
 });
 
 test('a client that leaves in the middle ends the stream of its handler', async () => {

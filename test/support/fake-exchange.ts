@@ -17,10 +17,13 @@ export interface FakeRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly dialect?: DialectName;
+  /** What counts it while it arrives. */
+  readonly pace?: ClientPace;
 }
 
 /** An exchange whose request has arrived as a whole. */
-export function fakeExchange({ url = '/', headers = {}, body, dialect = 'documented' }: FakeRequest): Exchange {
+export function fakeExchange(fake: FakeRequest): Exchange {
+  const { url = '/', headers = {}, body, dialect = 'documented' } = fake;
   const request = new IncomingMessage(new Socket());
   const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
   request.url = url;
@@ -38,9 +41,9 @@ export function fakeExchange({ url = '/', headers = {}, body, dialect = 'documen
     },
     log: createLog({ write: () => {} }),
     metrics: new ServerMetrics(),
-    pace: new ClientPace({ bodyTimeoutMs: 30_000, minBytesPerSec: 1024 }, new FakeClock()),
+    pace: fake.pace ?? new ClientPace({ bodyTimeoutMs: 30_000, minBytesPerSec: 1024 }, new FakeClock()),
     access: undefined,
-    connections: new Connections({ maxConnections: 10, maxIdleConnections: 10, openFileLimit: 1000 }, () => 0),
+    connections: new Connections({ maxConnections: 10, maxIdleConnections: 10, descriptorLimit: 1000 }, () => 0),
     isStopping: () => false,
   };
   return new Exchange(context, request, new ServerResponse(request), {});

@@ -5,7 +5,6 @@ import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { expect, vi } from 'vitest';
 import { createFaultStore, type FaultModel, type FaultStore } from './fault-model.ts';
 import { offspringOf, restingDescriptors, zombiesOf } from './processes.ts';
@@ -14,8 +13,8 @@ import { describeModel, metricsText, predict, register, unregister } from './ser
 
 const PROBE = new URL('./server-probe.mjs', import.meta.url).href;
 /** How often the server is looked at for its baseline. */
-const LOOKS = 8;
-const PATIENCE = { timeout: 15_000, interval: 25 };
+const LOOKS = 4;
+const PATIENCE = { timeout: 15_000, interval: 50 };
 
 /** A model that no fault may touch: one worker, always there. */
 const BYSTANDER = 'bystander';
@@ -59,17 +58,13 @@ export class FaultBench {
     };
     const server = await startServer({ ...options, env, modelStore: store.folder });
     const bench = new FaultBench(server, store);
-    await store.add(BYSTANDER);
-    await register(server, BYSTANDER);
-    // One more model comes and goes first, so that what is loaded and opened once is not counted.
-    await bench.serve('warm');
-    await predict(server, 'warm', { do: 'echo', value: 'warm' });
-    await predict(server, BYSTANDER, { do: 'echo', value: 'warm' });
-    await metricsText(server);
-    await bench.#unregisterAll();
-    bench.#bystanderPid = await bench.#pidOfBystander();
-    await vi.waitFor(async () => expect(await offspringOf(server)).toEqual([bench.#bystanderPid]), PATIENCE);
-    await bench.#takeBaseline();
+    try {
+      await bench.#begin();
+    } catch (error) {
+      await server.stop('SIGKILL');
+      await store.remove();
+      throw error;
+    }
     return bench;
   }
 
@@ -133,6 +128,21 @@ export class FaultBench {
     await vi.waitFor(async () => expect(await offspringOf(this.server)).toEqual([]), PATIENCE);
   }
 
+  async #begin(): Promise<void> {
+    const { server, store } = this;
+    await store.add(BYSTANDER);
+    await register(server, BYSTANDER);
+    // One more model comes and goes first, so that what is loaded and opened once is not counted.
+    await this.serve('warm');
+    await predict(server, 'warm', { do: 'echo', value: 'warm' });
+    await predict(server, BYSTANDER, { do: 'echo', value: 'warm' });
+    await metricsText(server);
+    await this.#unregisterAll();
+    this.#bystanderPid = await this.#pidOfBystander();
+    await vi.waitFor(async () => expect(await offspringOf(server)).toEqual([this.#bystanderPid]), PATIENCE);
+    await this.#takeBaseline();
+  }
+
   /** The least of several looks: what is about to be closed must not count. */
   async #takeBaseline(): Promise<void> {
     const looks: Rest[] = [];
@@ -189,9 +199,4 @@ export function unevenSums(metrics: string): string[] {
     if (ended !== accepted) uneven.push(`${labels}: ${accepted} taken in, ${ended} ended`);
   }
   return uneven;
-}
-
-/** A file of test/fixtures. */
-export function fixture(path: string): string {
-  return fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
 }

@@ -1,5 +1,6 @@
 // Which processes a server has brought about, directly or through its workers, and what they hold: read from /proc, so on Linux only.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type FaultModel, until } from './fault-model.ts';
 import type { TestServer } from './sconce-server.ts';
 
@@ -32,10 +33,6 @@ export async function untilNoOffspring(server: Pick<TestServer, 'pid' | 'tmp'>):
   await until(async () => (await offspringOf(server)).length === 0);
 }
 
-export async function openDescriptors(pid: number): Promise<number> {
-  return (await readdir(`/proc/${pid}/fd`)).length;
-}
-
 /** Resident memory in bytes. */
 export async function residentBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
@@ -64,20 +61,28 @@ export async function zombiesOf(pid: number): Promise<number> {
   return stats.filter((stat) => new RegExp(`\\) Z ${pid} `).test(stat)).length;
 }
 
-/** What the server has open besides the connections of its clients, which come and go as the clients like. */
+/**
+ * How much the server has open besides the connections of its clients, which come and go as the clients like. A connection that ends
+ * meanwhile may count, one that the server does not have never takes anything away.
+ */
 export async function restingDescriptors(server: TestServer): Promise<number> {
-  const [open, connections] = await Promise.all([openDescriptors(server.pid), clientConnections(server)]);
-  return open - connections;
+  const folder = `/proc/${server.pid}/fd`;
+  const links = await Promise.all((await readdir(folder)).map((fd) => readlink(join(folder, fd)).catch(() => '')));
+  const connections = await clientConnections(server);
+  return links.filter((link) => link !== '' && !connections.has(link)).length;
 }
 
-async function clientConnections(server: TestServer): Promise<number> {
+/** The connections of clients as `/proc` names their sockets. */
+async function clientConnections(server: TestServer): Promise<ReadonlySet<string>> {
   const ports = [server.inference, server.management, server.metrics].map((url) =>
     Number(new URL(url).port).toString(16).toUpperCase().padStart(4, '0'),
   );
   const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n').slice(1);
-  // Established (01) connections whose local end is one of the listeners.
-  return lines.filter((line) => {
-    const [, local, , state] = line.trim().split(/\s+/);
-    return state === '01' && ports.includes(local?.split(':')[1] ?? '');
-  }).length;
+  const found = new Set<string>();
+  for (const line of lines) {
+    const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
+    // Established (01) connections whose local end is one of the listeners.
+    if (state === '01' && ports.includes(local.split(':')[1] ?? '')) found.add(`socket:[${inode}]`);
+  }
+  return found;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BatchTimes } from '../../../src/core/batch-time.ts';
+import { BatchTimes, timeForJobsMs } from '../../../src/core/batch-time.ts';
 
 /** Batches of 1, 2, … up to `largest` jobs in turn. */
 function learned(count: number, tookMs: (size: number, turn: number) => number, largest = 8): BatchTimes {
@@ -11,6 +11,14 @@ function learned(count: number, tookMs: (size: number, turn: number) => number, 
   }
   return times;
 }
+
+describe('the time of many jobs', () => {
+  it('is that of as many batches as they fill, one after the other or side by side', () => {
+    const time = { baseMs: 8, perJobMs: 1 };
+    expect([0, 1, 4, 5, 8, 9].map((jobs) => timeForJobsMs(time, jobs, 4, 1))).toEqual([0, 9, 12, 24, 24, 36]);
+    expect([1, 4, 8, 9].map((jobs) => timeForJobsMs(time, jobs, 4, 2))).toEqual([9, 12, 12, 24]);
+  });
+});
 
 describe('what batches cost', () => {
   it('is unknown until there were some, after the first slow ones', () => {

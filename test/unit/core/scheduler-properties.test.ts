@@ -42,6 +42,8 @@ const event = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ is: fc.constant('death' as const), worker: fc.nat(3), startedJobs: fc.nat(3) }),
   },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('leave' as const), worker: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('lastAnswer' as const), worker: fc.nat(1) }) },
   { weight: 2, arbitrary: fc.record({ is: fc.constant('giveBack' as const), worker: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.record({ is: fc.constant('computed' as const), size: fc.integer({ min: 1, max: 5 }) }) },
   { weight: 2, arbitrary: fc.record({ is: fc.constant('cancel' as const), job: fc.nat(30) }) },
@@ -60,6 +62,8 @@ class World {
   readonly batchSize: number;
   readonly maxBatchDelayMs: number;
   workers: FakeWorker[] = [];
+  /** Those that finish what they have and get no more. */
+  leaving: FakeWorker[] = [];
   #isLate = false;
 
   constructor(batchSize: number, maxBatchDelayMs: number, batching: Batching, retriesOnWorkerDeath: boolean) {
@@ -93,8 +97,14 @@ class World {
       case 'death':
         this.#die(event.worker, event.startedJobs);
         break;
+      case 'leave':
+        this.#leave(event.worker);
+        break;
+      case 'lastAnswer':
+        this.leaving[event.worker]?.answer();
+        break;
       case 'giveBack':
-        await this.workers[event.worker]?.giveBack();
+        await [...this.workers, ...this.leaving][event.worker]?.giveBack();
         break;
       case 'computed':
         this.scheduler.computed(event.size, 30 + event.size);
@@ -126,7 +136,7 @@ class World {
   }
 
   #busyWorker(): FakeWorker | undefined {
-    return this.workers.find((worker) => worker.holding.length > 0);
+    return [...this.workers, ...this.leaving].find((worker) => worker.holding.length > 0);
   }
 
   #arrive({ kind, priority, timeoutMs }: { kind: JobKind; priority: Priority; timeoutMs: number | null }): void {
@@ -163,6 +173,14 @@ class World {
     this.scheduler.takeBack(worker.drop(), DEATH);
   }
 
+  #leave(index: number): void {
+    const worker = this.workers[index];
+    if (worker === undefined) return;
+    this.workers = this.workers.filter((other) => other !== worker);
+    this.leaving.push(worker);
+    this.scheduler.removeWorker(worker);
+  }
+
   #checkBatch(batch: readonly Job[], capacity: number): void {
     const now = this.clock.now();
     const kinds = new Set(batch.map((job) => job.request.kind));
@@ -180,7 +198,10 @@ class World {
   }
 
   #check(): void {
-    const running = this.workers.flatMap((worker) => worker.holding).filter((job) => job.state !== 'ended');
+    const inHand = this.workers.flatMap((worker) => worker.holding);
+    // What a worker that leaves was given ahead can go to nobody else any more.
+    const leaving = this.leaving.flatMap((worker) => [...worker.holding, ...worker.ahead.flat()]);
+    const running = [...inHand, ...leaving].filter((job) => job.state !== 'ended');
     const ahead = this.workers.flatMap((worker) => worker.aheadJobs).reduce((sum, jobs) => sum + jobs, 0);
     const waiting = this.jobs.filter((job) => job.state === 'queued');
     expect(this.scheduler.running).toBe(running.length);
@@ -240,7 +261,7 @@ describe('the scheduler, whatever happens', () => {
           expect(world.scheduler).toMatchObject({ waiting: 0, running: 0, remainingCapacity: QUEUE_SIZE });
           expect(world.clock.pendingTimers).toBe(0);
           await world.scheduler.idle();
-          for (const worker of world.workers)
+          for (const worker of [...world.workers, ...world.leaving])
             for (const batch of worker.batches) expect(batch.length).toBeLessThanOrEqual(batchSize);
         },
       ),

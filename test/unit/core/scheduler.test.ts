@@ -265,6 +265,34 @@ describe('dispatch', () => {
   });
 });
 
+describe('deadlines at dispatch', () => {
+  it('keep a worker from computing what even its quickest answer would be too late for', async () => {
+    build({ batchSize: 1 });
+    const worker = addWorker();
+    for (let count = 0; count < 12; count += 1) scheduler.computed(1, 20 + (count % 3));
+    submit('x');
+    const late = submit('a', { deadlineAt: 100 });
+    submit('b', { deadlineAt: 102 });
+    const answer = rejectionOf(late.next());
+    clock.advance(81);
+    finish(worker);
+    expect(idsOf(worker)).toEqual(['x', 'b']);
+    expect(await answer).toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      message:
+        'The request allowed 100 ms. 19 ms of them were left when its turn came, and model m takes at least 20 ms.',
+    });
+  });
+
+  it('do not keep it from what it can begin with at once, so that what was learned can be wrong', () => {
+    build({ batchSize: 1 });
+    const worker = addWorker();
+    for (let count = 0; count < 12; count += 1) scheduler.computed(1, 500);
+    submit('a', { deadlineAt: 10 });
+    expect(idsOf(worker)).toEqual(['a']);
+  });
+});
+
 describe('priorities', () => {
   it('go before the order of arrival, which counts within each of them', () => {
     build({ batchSize: 1 });
@@ -335,6 +363,83 @@ describe('admission', () => {
     work(addWorker(), 20, 100);
     submit('c', { deadlineAt: clock.now() + 1 });
     expect(scheduler.running).toBe(1);
+  });
+
+  /** Has the version compute one batch after the other, each held as long as it may be, with a job that waits while the first is computed. */
+  function workHeld(worker: FakeWorker, batches: number, msEach: number): void {
+    for (let count = 0; count < batches; count += 1) {
+      submit('a');
+      clock.advance(100);
+      submit('b');
+      clock.advance(msEach);
+      finish(worker);
+      clock.advance(100);
+      finish(worker);
+    }
+  }
+
+  it('does not take the time for which a batch is held for that of its workers', () => {
+    build({ batching: 'fixed' });
+    const worker = addWorker();
+    workHeld(worker, 20, 10);
+    for (const id of 'abcdefg') submit(id);
+    submit('h', { deadlineAt: clock.now() + 90 });
+    expect(scheduler).toMatchObject({ running: 4, waiting: 4 });
+  });
+
+  it('takes in what may join a batch that is held for it, however slow the version is', () => {
+    build({ batching: 'fixed' });
+    const worker = addWorker();
+    workHeld(worker, 20, 1000);
+    for (const id of 'abc') submit(id);
+    expect(scheduler).toMatchObject({ running: 0, waiting: 3 });
+    submit('d', { deadlineAt: clock.now() + 50 });
+    expect(scheduler).toMatchObject({ running: 4, waiting: 0 });
+  });
+
+  it('does not count what a worker computed after those that waited had left', () => {
+    build({ batchSize: 1 });
+    const worker = addWorker();
+    work(worker, 20, 10);
+    for (let count = 0; count < 20; count += 1) {
+      submit('x');
+      submit('y').abandon();
+      clock.advance(1000);
+      finish(worker);
+    }
+    for (const id of 'xy') submit(id);
+    submit('z', { deadlineAt: clock.now() + 50 });
+    expect(scheduler).toMatchObject({ running: 1, waiting: 2 });
+  });
+
+  it('knows that a batch of many may take no longer than the single requests that the rate was learned from', () => {
+    build();
+    const worker = addWorker();
+    for (let burst = 0; burst < 30; burst += 1) {
+      for (const id of 'xabcd') submit(id, { deadlineAt: clock.now() + 250 });
+      for (const size of [1, 4]) {
+        clock.advance(100);
+        scheduler.computed(size, 100);
+        finish(worker);
+      }
+      expect(scheduler.running).toBe(0);
+    }
+    for (const id of 'xabcd') submit(id);
+    const tooSoon = { deadlineAt: clock.now() + 250 };
+    expect(servingErrorOf(() => submit('e', tooSoon))).toMatchObject({
+      code: 'WAIT_TOO_LONG',
+      message: expect.stringContaining('about 300 ms'),
+    });
+  });
+
+  it('goes by the rate alone where jobs join what is computed, whatever the calls of the handler take', () => {
+    build({ batchSize: 1 });
+    const worker = addWorker('w', 1);
+    Object.defineProperty(worker, 'takesAnyTime', { value: true });
+    work(worker, 20, 100);
+    teach({ baseMs: 1, perJobMs: 0 });
+    for (const id of 'abcd') submit(id);
+    expect(codeOf(() => submit('e', { deadlineAt: clock.now() + 250 }))).toBe('WAIT_TOO_LONG');
   });
 
   it('forgets a stall soon', () => {

@@ -4,9 +4,9 @@ import { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type Connection, Connections } from '../../../src/http/connections.ts';
 
-function bench({ maxConnections = 100, maxIdleConnections = 100, openFileLimit = Number.POSITIVE_INFINITY } = {}) {
+function bench({ maxConnections = 100, maxIdleConnections = 100, descriptorLimit = Number.POSITIVE_INFINITY } = {}) {
   const state = { now: 0 };
-  const connections = new Connections({ maxConnections, maxIdleConnections, openFileLimit }, () => state.now);
+  const connections = new Connections({ maxConnections, maxIdleConnections, descriptorLimit }, () => state.now);
   const connect = (descriptor?: number): Connection | undefined => {
     const socket = new Socket();
     if (descriptor !== undefined)
@@ -84,7 +84,7 @@ describe('the connections of a listener', () => {
   });
 
   it('leave descriptors for others: a high one says how many connections there can be, for a moment', async () => {
-    const { state, connections, connect, kept } = bench({ openFileLimit: 1_000 });
+    const { state, connections, connect, kept } = bench({ descriptorLimit: 936 });
     expect(connect(935)).toBeDefined();
     expect(connect(936)).toBeUndefined();
     expect(connect(100)).toBeUndefined();
@@ -100,6 +100,17 @@ describe('the connections of a listener', () => {
     state.now = 2_000;
     expect(connect(101)).toBeDefined();
     expect(connections.open).toBe(4);
+  });
+
+  it('tell whether a request may be on its way behind a new connection', () => {
+    const { state, connections, admitted, begin } = bench();
+    const newcomer = admitted();
+    expect(connections.hasNewcomers()).toBe(true);
+    begin(newcomer);
+    expect(connections.hasNewcomers()).toBe(false);
+    admitted();
+    state.now = 250;
+    expect(connections.hasNewcomers()).toBe(false);
   });
 
   it('end at a stop: those that are kept first, in the end also those that never asked, but none with a request', () => {

@@ -172,6 +172,24 @@ describe('with one worker more for the time of it', () => {
     expect([triesIn(59_999), triesIn(1)]).toEqual([false, true]);
   });
 
+  it('after a failure nobody else is replaced unasked either, until that time is over', () => {
+    const [one, other] = firstTwo();
+    const lookAgain = () => {
+      for (const member of [one, other]) replacements.retire(member, 'aged');
+    };
+    lookAgain();
+    fails(replacements.spares[0]);
+    clock.advance(59_999);
+    lookAgain();
+    expect(log.filter((line) => line.includes('starts'))).toEqual(['3 starts like 1']);
+    clock.advance(1);
+    lookAgain();
+    ready(replacements.spares[0]);
+    ends(one);
+    replacements.retire(other, 'aged');
+    expect(log.filter((line) => line.includes('starts')).at(-1)).toBe('5 starts like 2');
+  });
+
   it('nothing takes the place of a worker that is not wanted any more', async () => {
     const [one, two] = firstTwo();
     const asked = [one, two].map((member) => rejectionOf(replacements.replace(member, 'asked for')));

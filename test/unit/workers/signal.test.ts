@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { Signal } from '../../../src/workers/signal.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -40,4 +42,36 @@ describe('a signal', () => {
     signal.set();
     await waiting;
   });
+
+  it('gives what it is waited for beside, unless it comes first', async () => {
+    const signal = new Signal();
+    expect(await signal.unless(Promise.resolve('work'), 'stopped')).toBe('work');
+    await expect(signal.unless(Promise.reject(new Error('bad work')), 'stopped')).rejects.toThrow('bad work');
+    const waiting = signal.unless(new Promise<string>(() => {}), 'stopped');
+    signal.set();
+    expect(await waiting).toBe('stopped');
+    expect(await signal.unless(new Promise<string>(() => {}), 'stopped')).toBe('stopped');
+  });
+
+  it('keeps nothing of what it was waited for beside, however long it lives itself', async () => {
+    const signal = new Signal();
+    const outcomes = await Promise.all(
+      Array.from({ length: 10 }, async () => new WeakRef(await signal.unless(lastWords(), {}))),
+    );
+    // An object that was seen is held until the next turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+    expect(outcomes.filter((outcome) => outcome.deref() !== undefined)).toEqual([]);
+    expect(signal.isSet).toBe(false);
+  });
 });
+
+/** As large as the last exit of a process can be. */
+async function lastWords(): Promise<object> {
+  return { stderrTail: Array.from({ length: 50 }, (_, line) => `line ${line}`) };
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}
