@@ -71,6 +71,11 @@ export class Connections {
     return this.#open.size;
   }
 
+  /** Whether it was descriptors that ran short when the latest connection came. */
+  get lacksDescriptors(): boolean {
+    return this.#room !== Number.POSITIVE_INFINITY;
+  }
+
   get idle(): number {
     return this.#idle.size;
   }

@@ -33,7 +33,8 @@ export class Doorkeeper {
     const message = `All ${connections.open} connections that this listener may hold are busy; max_connections and the limit of open files set how many.`;
     answerRaw(this.#context, socket, new ServingError('TOO_MANY_CONNECTIONS', message, { retryAfterSec: 1 }));
     this.#tell('connections are refused: all that the listener may hold are busy; raise max_connections or ulimit -n');
-    if (this.#lingering >= MAX_LINGERING) {
+    // Where descriptors are short, those that are left are for workers and operators.
+    if (connections.lacksDescriptors || this.#lingering >= MAX_LINGERING) {
       socket.destroySoon();
       return;
     }
