@@ -6,10 +6,15 @@ export interface BatchTime {
   readonly perJobMs: number;
 }
 
+/** Milliseconds of one batch of so many jobs. */
+export function timeOfBatchMs({ baseMs, perJobMs }: BatchTime, size: number): number {
+  return baseMs + perJobMs * size;
+}
+
 /** Milliseconds of so many jobs in batches of up to `batchSize`, `workers` of which are computed at a time. */
 export function timeForJobsMs(time: BatchTime, jobs: number, batchSize: number, workers: number): number {
   const rounds = Math.ceil(jobs / batchSize / workers);
-  return rounds * (time.baseMs + time.perJobMs * Math.min(jobs, batchSize));
+  return rounds * timeOfBatchMs(time, Math.min(jobs, batchSize));
 }
 
 /** How many of the latest batches count. */

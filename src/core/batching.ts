@@ -1,5 +1,5 @@
 // When a batch leaves: the one decision behind batch_size, max_batch_delay and batching, as a pure function.
-import type { BatchTime } from './batch-time.ts';
+import { type BatchTime, timeOfBatchMs } from './batch-time.ts';
 
 /** `adaptive` holds a batch only where that gains; `fixed` holds whatever is not full for as long as it may, as TorchServe does. */
 export type Batching = 'adaptive' | 'fixed';
@@ -53,6 +53,6 @@ function leavesWhenNoMoreIsGained(situation: BatchSituation, limits: BatchLimits
   const { oldestArrivedAt, isAnotherWorkerBusy, batchTime: time } = situation;
   if (!isAnotherWorkerBusy || time === undefined || time.baseMs < time.perJobMs * size) return oldestArrivedAt;
   const holdMs = Math.min(limits.maxBatchDelayMs, time.baseMs);
-  const lastMomentAt = situation.soonestDeadlineAt - (time.baseMs + time.perJobMs * limits.batchSize);
+  const lastMomentAt = situation.soonestDeadlineAt - timeOfBatchMs(time, limits.batchSize);
   return Math.min(oldestArrivedAt + holdMs, lastMomentAt);
 }

@@ -32,17 +32,15 @@ export class ByteBudget {
 
   /** Gives the owner so many bytes more; false, and nothing changes, when that would be more than its share. */
   reserve(owner: string, bytes: number): boolean {
-    const owned = (this.#owners.get(owner) ?? 0) + bytes;
-    const used = this.#usedBytes + bytes;
-    if (owned > this.limitBytes - used) return false;
-    this.#owners.set(owner, owned);
-    this.#usedBytes = used;
+    if (!this.hasRoom(owner, bytes)) return false;
+    this.#owners.set(owner, this.usedBy(owner) + bytes);
+    this.#usedBytes += bytes;
     return true;
   }
 
   /** Takes back what `reserve` gave. */
   release(owner: string, bytes: number): void {
-    const owned = (this.#owners.get(owner) ?? 0) - bytes;
+    const owned = this.usedBy(owner) - bytes;
     if (owned > 0) this.#owners.set(owner, owned);
     else this.#owners.delete(owner);
     this.#usedBytes -= bytes;

@@ -236,29 +236,26 @@ export class Scheduler implements JobKeeper {
     }
   }
 
-  /** Gives a worker the first `size` jobs of its run, without those that cannot be answered in time. */
+  /**
+   * Gives a worker the first `size` jobs of its run, without those that come too late even if it is as quick as it ever was of late. What it can
+   * begin with as soon as that arrives is computed whatever was learned, so that a wrong guess corrects itself.
+   */
   #give(worker: BatchWorker, size: number, now: number): void {
     const taken = this.#queue.take(size, worker);
-    const late = taken.filter((job) => this.#isTooLate(job, now));
-    const timely = late.length === 0 ? taken : taken.filter((job) => !late.includes(job));
+    const hasDeadlines = taken.some((job) => job.deadlineAt !== Infinity);
+    const fastestMs = hasDeadlines ? this.#batchTimes.fastestMs() : 0;
+    const isTooLate = (job: Job) => job.deadlineAt <= now + (job === this.#arriving ? 0 : fastestMs);
+    const late = hasDeadlines ? taken.filter(isTooLate) : [];
+    const timely = late.length === 0 ? taken : taken.filter((job) => !isTooLate(job));
     if (timely.length > 0) this.#dispatch(worker, timely);
-    for (const job of late) job.fail(this.#lateness(job, now));
+    for (const job of late) job.fail(this.#lateness(job, now, fastestMs));
   }
 
-  /**
-   * A worker must not compute what comes too late even if it is as quick as it ever was of late. What it can begin with as soon as that arrives is
-   * computed whatever was learned, so that a wrong guess corrects itself.
-   */
-  #isTooLate(job: Job, now: number): boolean {
-    if (job.deadlineAt === Infinity) return false;
-    return job.deadlineAt <= now + (job === this.#arriving ? 0 : this.#batchTimes.fastestMs());
-  }
-
-  #lateness(job: Job, now: number): ServingError {
+  #lateness(job: Job, now: number, fastestMs: number): ServingError {
     const { model } = this.#options;
     // The timers of deadlines come late when the event loop was busy.
     if (job.deadlineAt <= now) return deadlineExceeded(model, job);
-    return deadlineOutOfReach(model, job, { leftMs: job.deadlineAt - now, neededMs: this.#batchTimes.fastestMs() });
+    return deadlineOutOfReach(model, job, { leftMs: job.deadlineAt - now, neededMs: fastestMs });
   }
 
   #dispatch(worker: BatchWorker, batch: readonly Job[]): void {

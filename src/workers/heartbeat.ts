@@ -1,6 +1,7 @@
 // Finds out whether a worker that has nothing to do is still there: one that was stopped by a signal, or whose machine is stuck, exits as little
 // as it answers. It asks on the control channel, where a thread of the worker's own answers. What a busy worker owes is answer-watch's business.
-import type { Clock, Timer } from '../core/ports.ts';
+import type { Clock } from '../core/ports.ts';
+import { Alarm } from './alarm.ts';
 
 /**
  * How often it is looked whether the worker has said anything. A question costs both ends some 50 µs, so that a hundred idle workers cost
@@ -27,18 +28,19 @@ export interface HeartbeatOptions {
 
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
-  #timer: Timer | undefined;
+  readonly #alarm: Alarm;
   #lastId = 0;
   #unanswered = 0;
   #wasHeard = true;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
+    this.#alarm = new Alarm(options.clock, () => this.#look());
   }
 
   /** The worker is to be there from now on. */
   begin(): void {
-    this.#timer ??= this.#options.clock.after(EVERY_MS, () => this.#look());
+    this.#alarm.set(EVERY_MS);
   }
 
   /** A word of the worker, whatever it says. */
@@ -47,12 +49,10 @@ export class Heartbeat {
   }
 
   stop(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#alarm.cancel();
   }
 
   #look(): void {
-    this.#timer = undefined;
     if (this.#wasHeard || !this.#options.isIdle()) {
       this.#wasHeard = false;
       this.#unanswered = 0;

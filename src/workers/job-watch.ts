@@ -1,8 +1,9 @@
 // Notices, in a worker that works on many jobs side by side, a single one that has been silent for too long, and the worker itself when
 // nothing at all comes from it after that. One timer serves all jobs. What follows is the owner's business.
 import type { Job } from '../core/job.ts';
-import type { Clock, Timer } from '../core/ports.ts';
+import type { Clock } from '../core/ports.ts';
 import type { WorkerMessage } from '../protocol/messages.ts';
+import { Alarm } from './alarm.ts';
 
 /** After a job was given up, how long the worker may say nothing at all before it is taken for hung. */
 const GIVEN_UP_PATIENCE_MS = 5_000;
@@ -25,17 +26,18 @@ export class JobWatch {
   readonly #silentSince = new Map<number, number>();
   /** When the first job was given up since the worker was heard last. */
   #gaveUpAt: number | undefined;
-  #timer: Timer | undefined;
+  readonly #alarm: Alarm;
 
   constructor(options: JobWatchOptions) {
     this.#options = options;
+    this.#alarm = new Alarm(options.clock, () => this.#look());
   }
 
   /** The worker was given these. */
   begin(batch: readonly Job[]): void {
     const now = this.#options.clock.now();
     for (const job of batch) this.#silentSince.set(job.id, now);
-    this.#arm(this.#options.timeoutMs);
+    this.#alarm.set(this.#options.timeoutMs);
   }
 
   /** A word of the worker, which is a sign of life of the jobs that it names. */
@@ -56,17 +58,8 @@ export class JobWatch {
   }
 
   stop(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#alarm.cancel();
     this.#silentSince.clear();
-  }
-
-  #arm(delayMs: number): void {
-    if (this.#timer !== undefined || delayMs === Infinity) return;
-    this.#timer = this.#options.clock.after(delayMs, () => {
-      this.#timer = undefined;
-      this.#look();
-    });
   }
 
   #look(): void {
@@ -91,6 +84,6 @@ export class JobWatch {
       }
     }
     if (this.#gaveUpAt !== undefined) nextAt = Math.min(nextAt, this.#gaveUpAt + patienceMs);
-    this.#arm(nextAt - now);
+    this.#alarm.set(nextAt - now);
   }
 }

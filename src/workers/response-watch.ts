@@ -1,6 +1,7 @@
 // Notices when a worker that owes an answer has given no sign of life for too long. One timer serves all batches: it looks when the last
 // sign came instead of being set anew for each. What follows from the silence is the owner's business.
-import type { Clock, Timer } from '../core/ports.ts';
+import type { Clock } from '../core/ports.ts';
+import { Alarm } from './alarm.ts';
 
 /** `excused` begins the patience anew. */
 export type SilenceVerdict = 'nothing-owed' | 'excused' | 'guilty';
@@ -17,16 +18,17 @@ export interface ResponseWatchOptions {
 export class ResponseWatch {
   readonly #options: ResponseWatchOptions;
   #heardAt = 0;
-  #timer: Timer | undefined;
+  readonly #alarm: Alarm;
 
   constructor(options: ResponseWatchOptions) {
     this.#options = options;
+    this.#alarm = new Alarm(options.clock, () => this.#look());
   }
 
   /** The worker owes an answer from now on. */
   begin(): void {
     this.heard();
-    this.#arm(this.#options.timeoutMs);
+    this.#alarm.set(this.#options.timeoutMs);
   }
 
   /** A sign of life. */
@@ -35,16 +37,7 @@ export class ResponseWatch {
   }
 
   stop(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
-
-  #arm(delayMs: number): void {
-    if (this.#timer !== undefined || delayMs === Infinity) return;
-    this.#timer = this.#options.clock.after(delayMs, () => {
-      this.#timer = undefined;
-      this.#look();
-    });
+    this.#alarm.cancel();
   }
 
   #look(): void {
@@ -53,7 +46,7 @@ export class ResponseWatch {
     if (verdict === 'nothing-owed') return;
     if (verdict === 'excused') this.heard();
     const leftMs = this.#heardAt + timeoutMs - clock.now();
-    if (leftMs > 0) this.#arm(leftMs);
+    if (leftMs > 0) this.#alarm.set(leftMs);
     else this.#options.onSilence();
   }
 }
