@@ -24,7 +24,7 @@ export interface AdmissionOptions {
 export interface AdmissionSituation {
   /** Jobs that workers have, those given ahead included. */
   readonly inHand: number;
-  /** Whether a worker would take the job as soon as it is in the queue. */
+  /** Whether nothing waits for a worker before it. */
   readonly canBeginNow: boolean;
 }
 

@@ -39,8 +39,6 @@ export class Scheduler implements JobKeeper {
   readonly #batchTimes = new BatchTimes();
   readonly #admission: Admission;
   #running = 0;
-  /** The job that is being taken in. */
-  #arriving: Job | undefined;
   #refusal: Refusal | undefined;
   #holdTimer: Timer | undefined;
   #idleWaiters: (() => void)[] = [];
@@ -78,9 +76,7 @@ export class Scheduler implements JobKeeper {
     this.#queue.push(job);
     if (deadlineAt !== Infinity) this.#armDeadline(job, now);
     this.#options.observer.queued(job);
-    this.#arriving = job;
     this.pump();
-    this.#arriving = undefined;
     return job;
   }
 
@@ -237,16 +233,18 @@ export class Scheduler implements JobKeeper {
   }
 
   /**
-   * Gives a worker the first `size` jobs of its run, without those that come too late even if it is as quick as it ever was of late. What it can
-   * begin with as soon as that arrives is computed whatever was learned, so that a wrong guess corrects itself.
+   * Gives a worker the first `size` jobs of its run, without those that come too late even if it is as quick as it ever was of late. When nothing
+   * else is left that it could compute, one of them goes all the same, so that a wrong guess corrects itself.
    */
   #give(worker: BatchWorker, size: number, now: number): void {
     const taken = this.#queue.take(size, worker);
     const hasDeadlines = taken.some((job) => job.deadlineAt !== Infinity);
     const fastestMs = hasDeadlines ? this.#batchTimes.fastestMs() : 0;
-    const isTooLate = (job: Job) => job.deadlineAt <= now + (job === this.#arriving ? 0 : fastestMs);
-    const late = hasDeadlines ? taken.filter(isTooLate) : [];
-    const timely = late.length === 0 ? taken : taken.filter((job) => !isTooLate(job));
+    const isTimely = (job: Job) => job.deadlineAt > now + fastestMs;
+    const isRest = this.#queue.length === 0 && !taken.some(isTimely);
+    const probe = isRest ? taken.find((job) => job.deadlineAt > now) : undefined;
+    const timely = hasDeadlines ? taken.filter((job) => job === probe || isTimely(job)) : taken;
+    const late = timely.length === taken.length ? [] : taken.filter((job) => !timely.includes(job));
     if (timely.length > 0) this.#dispatch(worker, timely);
     for (const job of late) job.fail(this.#lateness(job, now, fastestMs));
   }

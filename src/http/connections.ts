@@ -71,7 +71,7 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** Whether it was descriptors that ran short when the latest connection came. */
+  /** Whether descriptors have run short a moment ago. */
   get lacksDescriptors(): boolean {
     return this.#room !== Number.POSITIVE_INFINITY;
   }

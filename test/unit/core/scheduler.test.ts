@@ -284,6 +284,16 @@ describe('deadlines at dispatch', () => {
     });
   });
 
+  it('let one of those that were held through when nothing else is left, so that a slow past does not refuse a quick present for ever', () => {
+    build({ batching: 'fixed' });
+    const worker = addWorker();
+    for (let count = 0; count < 70; count += 1) scheduler.computed(1, 150);
+    submit('a', { deadlineAt: 200 });
+    submit('b', { deadlineAt: 200 });
+    clock.advance(100);
+    expect(idsOf(worker)).toEqual(['a']);
+  });
+
   it('do not keep it from what it can begin with at once, so that what was learned can be wrong', () => {
     build({ batchSize: 1 });
     const worker = addWorker();
